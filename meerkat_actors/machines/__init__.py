@@ -1,0 +1,1 @@
+"""Pure decisions: no Trio, no SQL, no clock, no randomness, no logging."""

@@ -1,0 +1,93 @@
+"""What a store tells about one identity, read in one transaction, for its owner to begin with."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from meerkat_actors.records.hot import hot
+from meerkat_actors.records.ids import (
+    AgentIdentity,
+    CheckpointVersion,
+    FencingToken,
+    Generation,
+    IdentityKey,
+    SessionId,
+)
+from meerkat_actors.records.inputs import OpenInput
+from meerkat_actors.records.runs import Run
+
+
+@frozen(kw_only=True)
+class Opening:
+    """What beginning to serve a store established, durably."""
+
+    store_id: str
+    incarnation: int
+    """Counts beginnings of this store. The first is 1."""
+    was_clean: bool
+    """Whether the previous incarnation ended in good order."""
+
+
+@hot
+class Head:
+    """The authority row of one identity."""
+
+    kind: str
+    token: FencingToken
+    """The highest token ever claimed."""
+    generation: Generation
+    version: CheckpointVersion
+    session_id: SessionId
+    digest: bytes
+    message_count: int
+    sends: int
+
+
+@frozen(kw_only=True)
+class Activation:
+    """Everything an owner needs of its identity; independent of history and population."""
+
+    identity: AgentIdentity
+    key: IdentityKey
+    """A fresh key when the name was never mentioned; it becomes the identity's with its first unit."""
+    head: Head | None
+    """None when the identity was never created."""
+    state: bytes | None
+    """Canonical JSON of the state that was set last."""
+    run: Run | None
+    """The staged run, with its journal."""
+    queued: tuple[OpenInput, ...]
+    """The lane, in admission order."""
+    admissions: int
+    """The last admission sequence; 0 for none."""
+    has_mail: bool
+
+
+@frozen(kw_only=True)
+class Broken:
+    """One identity whose rows contradict each other; its neighbours are unaffected."""
+
+    identity: AgentIdentity
+    reason: str
+    detail: str
+
+
+@hot
+class TurnRow:
+    """One boundary as a store returns it to a reader."""
+
+    sequence: int
+    previous: int
+    """Sequence of the identity's boundary before it; 0 for none."""
+    body: bytes
+
+
+@frozen(kw_only=True)
+class IdentityRow:
+    """One identity as a store lists it."""
+
+    identity: AgentIdentity
+    kind: str
+    generation: Generation
+    version: CheckpointVersion
+    message_count: int

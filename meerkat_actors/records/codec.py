@@ -1,0 +1,151 @@
+"""Canonical bytes: the one encoding that is hashed, stored and compared.
+
+Canonical JSON is UTF-8 without spaces, object keys sorted, numbers as orjson writes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final, cast
+
+import orjson
+from cattrs import BaseValidationError
+from cattrs.preconf.orjson import make_converter
+
+from meerkat_actors.errors import InvalidValueError
+from meerkat_actors.records.content import JSON
+from meerkat_actors.records.ids import AgentIdentity, InputId
+from meerkat_actors.records.outcomes import Abandoned, Consumed, Receipt
+
+DIGEST_ZERO: Final = bytes(32)
+"""The hash chain of an empty transcript."""
+
+_CONVERTER: Final = make_converter(forbid_extra_keys=True)
+_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+# Looked up once per class, not per call.
+_UNSTRUCTURE_RECEIPT: Final = _CONVERTER.get_unstructure_hook(Receipt)
+_STRUCTURE_RECEIPT: Final = _CONVERTER.get_structure_hook(Receipt)
+
+
+def encode_json(value: object, *, what: str, bytes_max: int, depth_max: int) -> bytes:
+    """Encode a user's value canonically.
+
+    Raises:
+        InvalidValueError: not JSON (also NaN, lone surrogates, integers beyond 64 bits, keys
+            that aren't text), nested deeper than ``depth_max``, or longer than ``bytes_max``.
+    """
+    if type(value) is not str:
+        _check(value, what, depth_max)
+    try:
+        encoded = orjson.dumps(value, option=_OPTIONS)
+    except (TypeError, RecursionError) as error:
+        raise InvalidValueError(problem=f"{what} is not JSON: {error}") from error
+    if len(encoded) > bytes_max:
+        raise InvalidValueError(
+            problem=f"{what} has {len(encoded):,} bytes, the limit is {bytes_max:,}; pass a path or an id instead"
+        )
+    return encoded
+
+
+def decode_json(encoded: bytes) -> JSON:
+    """Decode canonical bytes afresh, so that nobody shares an object with their owner."""
+    return cast("JSON", orjson.loads(encoded))
+
+
+def encode_entry(*, role: str, content: bytes, input_id: InputId | None, sender: AgentIdentity | None) -> bytes:
+    """One transcript entry; ``content`` is canonical already and is not encoded again."""
+    entry: dict[str, object] = {"content": orjson.Fragment(content), "role": role}
+    if input_id is not None:
+        entry["input"] = input_id
+    if sender is not None:
+        entry["sender"] = sender
+    return orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
+
+
+def extend_chain(digest: bytes, entries: tuple[bytes, ...]) -> bytes:
+    """``digest_n = sha256(digest_{n-1} || sha256(canonical(entry_n)))`` for each entry in order."""
+    for entry in entries:
+        digest = sha256(digest + sha256(entry).digest()).digest()
+    return digest
+
+
+def content_digest(content: bytes) -> bytes:
+    """SHA-256 of canonical content."""
+    return sha256(content).digest()
+
+
+def encode_turn(*, entries: tuple[bytes, ...], receipt: Receipt, text: str | None, state: bytes | None) -> bytes:
+    """The body of a turn row: entries, receipt, result text and, when it changed, the state."""
+    body: dict[str, object] = {
+        "log": [orjson.Fragment(entry) for entry in entries],
+        "receipt": _UNSTRUCTURE_RECEIPT(receipt),
+        "text": text,
+    }
+    if state is not None:
+        body["state"] = orjson.Fragment(state)
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+def decode_receipt(body: bytes) -> Receipt:
+    """The receipt in a turn row's body."""
+    return cast("Receipt", _STRUCTURE_RECEIPT(orjson.loads(body)["receipt"], Receipt))
+
+
+def decode_consumed(body: bytes) -> Consumed:
+    """The outcome that a turn row's body proves."""
+    decoded = orjson.loads(body)
+    return Consumed(text=decoded["text"], receipt=_STRUCTURE_RECEIPT(decoded["receipt"], Receipt))
+
+
+def decode_log(body: bytes) -> list[dict[str, Any]]:
+    """The transcript entries in a turn row's body, in order."""
+    return cast("list[dict[str, Any]]", orjson.loads(body)["log"])
+
+
+def decode_state(body: bytes) -> bytes:
+    """The canonical state in the body of a turn that set one.
+
+    Raises:
+        KeyError: the turn set no state.
+    """
+    return orjson.dumps(orjson.loads(body)["state"], option=_OPTIONS)
+
+
+def encode_abandoned(ending: Abandoned) -> bytes:
+    """The ending of a dead letter."""
+    return _CONVERTER.dumps(ending)
+
+
+def decode_abandoned(encoded: bytes) -> Abandoned:
+    """The ending of a dead letter.
+
+    Raises:
+        ValueError: not such an ending.
+    """
+    try:
+        return _CONVERTER.loads(encoded, Abandoned)
+    except BaseValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check(value: object, what: str, depth_max: int) -> None:
+    # orjson writes NaN as null and accepts UUIDs, enums and tuples; this walk is what refuses.
+    waiting: list[tuple[object, int]] = [(value, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > depth_max:
+            raise InvalidValueError(problem=f"{what} is nested deeper than {depth_max}")
+        kind = type(node)
+        if node is None or kind is str or kind is bool or kind is int:
+            continue
+        if kind is float:
+            if not math.isfinite(cast("float", node)):
+                raise InvalidValueError(problem=f"{what} holds {node}, which JSON can't say")
+        elif kind is list or kind is tuple:
+            waiting.extend((child, depth + 1) for child in cast("list[object]", node))
+        elif isinstance(node, Mapping) and kind is dict:
+            waiting.extend((child, depth + 1) for child in cast("dict[object, object]", node).values())
+        else:
+            raise InvalidValueError(problem=f"{what} holds a {kind.__name__}, which is no JSON value")

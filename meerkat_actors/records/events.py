@@ -1,0 +1,53 @@
+"""What an observer is told: frozen values, ids as fields, never the text of a transcript."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from meerkat_actors.records.ids import AgentIdentity, RunId
+
+
+@frozen(kw_only=True)
+class TurnRaised:
+    """A turn failed; its run is tried again, or abandoned when ``attempts`` met the limit."""
+
+    identity: AgentIdentity
+    run_id: RunId
+    attempts: int
+    error: str
+
+
+@frozen(kw_only=True)
+class CommitRefused:
+    """A unit was refused."""
+
+    identity: AgentIdentity
+    reason: str
+
+
+@frozen(kw_only=True)
+class OwnerCrashed:
+    """An owner ended by an error; it starts again unless it keeps failing."""
+
+    identity: AgentIdentity
+    error: str
+
+
+@frozen(kw_only=True)
+class IdentityBroke:
+    """An identity was quarantined."""
+
+    identity: AgentIdentity
+    reason: str
+    detail: str
+
+
+@frozen(kw_only=True)
+class TurnStuck:
+    """A turn did not end within the grace after it was cancelled."""
+
+    identity: AgentIdentity
+    run_id: RunId
+
+
+Event = TurnRaised | CommitRefused | OwnerCrashed | IdentityBroke | TurnStuck

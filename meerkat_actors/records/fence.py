@@ -1,0 +1,28 @@
+"""What a writer believes about the authority it writes under."""
+
+from __future__ import annotations
+
+from meerkat_actors.records.hot import hot
+from meerkat_actors.records.ids import (
+    AgentIdentity,
+    CheckpointVersion,
+    FencingToken,
+    Generation,
+    IdentityKey,
+)
+
+# Fencing tokens: Kleppmann, "Designing Data-Intensive Applications", chapter 8.
+
+
+@hot
+class IdentityFence:
+    """The exact token, generation and version under which one identity is written.
+
+    A claim's fence carries the new token; everything that follows presents it unchanged.
+    """
+
+    identity: AgentIdentity
+    key: IdentityKey
+    token: FencingToken
+    generation: Generation
+    version: CheckpointVersion

@@ -1,0 +1,64 @@
+"""Every bound of the runtime, each with its unit and its reason."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from attrs.validators import ge, gt
+
+
+@frozen(kw_only=True)
+class Limits:
+    """The bounds of one runtime. A bound that is met is an answer, never a silent loss."""
+
+    mailbox_max: int = field(default=256, validator=ge(1))
+    """Envelopes waiting for one owner. Beyond it a sender gets ``MailboxFullError``: four laps' worth."""
+    control_max: int = field(default=32, validator=ge(4))
+    """Control envelopes waiting for one owner. Small: they are answered before any mail."""
+    backlog_max: int = field(default=10_000, validator=ge(1))
+    """Open inputs of one identity. They live in the owner's memory; beyond it admission refuses and mail waits."""
+    batch_max: int = field(default=2_000, validator=ge(1))
+    """Units in one transaction. Larger batches bought nothing and lengthen the wait of the first."""
+    fold_max: int = field(default=64, validator=ge(1))
+    """Commands that one decision folds. Bounds an owner's lap to about a millisecond."""
+    pull_max: int = field(default=64, validator=ge(1))
+    """Mail rows taken at a time; a lap takes no more than it folds."""
+    content_bytes_max: int = field(default=16 * 1024 * 1024, validator=ge(1))
+    """Canonical bytes of one input, message or result. Bigger things belong in files."""
+    state_bytes_max: int = field(default=1024 * 1024, validator=ge(1))
+    """Canonical bytes of one agent's state: it is kept in memory and rewritten when it changes."""
+    step_bytes_max: int = field(default=16 * 1024 * 1024, validator=ge(1))
+    """Canonical bytes of one journaled result."""
+    messages_max: int = field(default=1_000, validator=ge(1))
+    """Messages that one turn sends or appends: they are one transaction."""
+    json_depth_max: int = field(default=64, validator=ge(1))
+    """Nesting of any JSON value. Parsers of the field fail between 250 and 2,000."""
+    key_length_max: int = field(default=256, validator=ge(1))
+    """Characters of an idempotency key or step name: they are indexed."""
+    attempts_max: int = field(default=3, validator=ge(1))
+    """Failed turns of one run before its input is abandoned."""
+    interruptions_max: int = field(default=20, validator=ge(1))
+    """Unclean ends survived by one run before its input is abandoned as a crash loop."""
+    backoff_seconds: float = field(default=1.0, validator=ge(0))
+    """Wait before the second attempt; doubles with each failure."""
+    backoff_seconds_max: float = field(default=60.0, validator=ge(0))
+    """The longest wait between two attempts."""
+    backoff_jitter: float = field(default=0.1, validator=ge(0))
+    """Share of the backoff that is random, so that a failed dependency isn't met by a crowd."""
+    passivate_seconds: float = field(default=60.0, validator=gt(0))
+    """Idle time after which an identity leaves memory."""
+    live_max: int = field(default=1_000, validator=ge(1))
+    """Identities in memory above which the oldest idle ones leave at once. Soft: it never refuses."""
+    restarts_max: int = field(default=3, validator=ge(0))
+    """Crashes of one owner within ``restart_window_seconds`` before its identity is quarantined."""
+    restart_window_seconds: float = field(default=5.0, validator=gt(0))
+    """Erlang's default intensity: three in five seconds."""
+    restart_seconds: float = field(default=0.05, validator=ge(0))
+    """Wait before a crashed owner starts again; doubles with each crash in the window."""
+    shutdown_seconds: float = field(default=5.0, validator=ge(0))
+    """Time that running turns get when the block is left in good order."""
+    cancel_grace_seconds: float = field(default=5.0, validator=ge(0))
+    """Time that a cancelled turn gets before its identity is quarantined as stuck."""
+    drain_seconds: float = field(default=1.0, validator=ge(0))
+    """Time for the last commits of owners, and then of storage, after the turns ended."""
+    wal_pages_max: int = field(default=1_000, validator=ge(1))
+    """WAL pages after which the storage owner checkpoints: small ones keep the slowest commit short."""

@@ -1,0 +1,99 @@
+"""The one synchronous port through which everything durable passes.
+
+Two implementations pass one conformance suite: ``memory`` (the reference meaning) and
+``sqlite``. Nothing above the port may know which is below. All methods are called from one
+thread at a time; only ``commit``, ``begin`` and ``end`` write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening, TurnRow
+from meerkat_actors.records.commits import CommitOutcome
+from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
+from meerkat_actors.records.inputs import InputRow, Mail
+
+
+class Store(Protocol):
+    """Durable state of many identities."""
+
+    @property
+    def inline(self) -> bool:
+        """Whether calls are so short that they run on the event loop; else one writer thread makes them."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Where the state is, for people: a path, or ``:memory:``."""
+        ...
+
+    @property
+    def wal_pages(self) -> int:
+        """Pages that wait for a checkpoint; 0 where there is no such thing."""
+        ...
+
+    def begin(self) -> Opening:
+        """Begin to serve: raise the incarnation in one real write transaction.
+
+        Nothing that was read may be acted on before it: a row that a killed process left may
+        be visible without being durable (``reference/reliability.md``, fault 3).
+        """
+        ...
+
+    def end(self, *, clean: bool) -> None:
+        """Stop serving; ``clean`` is what the next ``begin`` reports. Serving may begin again."""
+        ...
+
+    def close(self) -> None:
+        """Release everything. Idempotent."""
+        ...
+
+    def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
+        """Commit units in one transaction: one outcome per unit, in order.
+
+        Each unit is all or nothing, and a refused unit does not disturb its neighbours.
+
+        Raises:
+            StoreError: the outcome of the whole batch is unknown.
+        """
+        ...
+
+    def checkpoint(self) -> None:
+        """Move what waits in the log into the database, without blocking readers."""
+        ...
+
+    def activate(self, identity: AgentIdentity) -> Activation | Broken:
+        """Read everything an owner needs, in one read transaction. Never claims."""
+        ...
+
+    def pending_mail(self, key: IdentityKey, *, limit: int) -> tuple[Mail, ...]:
+        """The oldest ``sent`` rows of a recipient, in commit order."""
+        ...
+
+    def identities_with_work(self) -> tuple[AgentIdentity, ...]:
+        """Existing identities that have an open input or mail."""
+        ...
+
+    def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
+        """One input of this identity, by id."""
+        ...
+
+    def page_inputs(
+        self, identity: AgentIdentity, *, after: int | None, limit: int, newest_first: bool
+    ) -> tuple[InputRow, ...]:
+        """Admitted inputs in admission order, from beyond the admission sequence ``after``."""
+        ...
+
+    def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
+        """Boundaries newest first, from the one with sequence ``before`` (None: the last) on.
+
+        A reader goes on with ``before=rows[-1].previous`` until that is 0.
+        """
+        ...
+
+    def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
+        """Existing identities in the order of their names, from beyond ``after``."""
+        ...
