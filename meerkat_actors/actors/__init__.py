@@ -1,0 +1,1 @@
+"""The owners: the only floor with long-lived nurseries and mutable state."""

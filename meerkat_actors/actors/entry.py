@@ -1,0 +1,25 @@
+"""What the directory and an owner share about one live identity."""
+
+from __future__ import annotations
+
+import trio
+from attrs import Factory, define
+
+from meerkat_actors.actors.mailbox import Mailbox
+from meerkat_actors.records.ids import AgentIdentity
+
+
+@define(eq=False)
+class Entry:
+    """One live identity. Changed only by synchronous code of its owner and of the directory."""
+
+    identity: AgentIdentity
+    mailbox: Mailbox
+    mail_waiting: bool = True
+    """Set by storage between a commit and its replies; the owner clears it before it reads."""
+    is_leaving: bool = False
+    """Whether the directory asked the owner to leave memory when it is idle."""
+    is_ending: bool = False
+    """Whether the runtime is leaving: the owner ends once its mailbox is empty."""
+    parked_at: float = 0.0
+    scope: trio.CancelScope = Factory(trio.CancelScope)

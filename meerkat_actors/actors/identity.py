@@ -1,0 +1,338 @@
+"""The owner of one identity: decides, commits, adopts, answers, and starts turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import trio
+from attrs import Factory, define
+
+from meerkat_actors.actors.entry import Entry
+from meerkat_actors.actors.mailbox import Envelope
+from meerkat_actors.actors.observer import Observers
+from meerkat_actors.actors.refusal import answer_refusal, is_fence_lost
+from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.actors.storage import StorageHandle
+from meerkat_actors.actors.turn import AgentFunction, TurnJob
+from meerkat_actors.errors import MeerkatError, OwnershipLostError, UnknownOutcomeError
+from meerkat_actors.machines.identity import decide
+from meerkat_actors.machines.lap import Decision, Stamp
+from meerkat_actors.machines.state import IdentityState, begin, journal_of
+from meerkat_actors.records.activation import Broken
+from meerkat_actors.records.commands import BackoffOver, Command, EndTurn, Look, TakePending, Wait
+from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
+from meerkat_actors.records.env import Env
+from meerkat_actors.records.events import CommitRefused, TurnRaised, TurnStuck
+from meerkat_actors.records.ids import InputId, RunId, SessionId
+from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.outcomes import Admission
+from meerkat_actors.records.runs import Run
+
+_LOOK: Final = Look()
+
+
+class BrokenIdentityError(Exception):
+    """The identity can't be owned; its entry stays as a quarantine. Never leaves this floor."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class _KeyMovedError(Exception):
+    """The name got its key from somebody's mail between our read and our first unit."""
+
+
+@define(eq=False)
+class Counters:
+    """Counted since the runtime was opened."""
+
+    turns: int = 0
+    inputs: int = 0
+    running: int = 0
+    turn_ended: trio.Event = Factory(trio.Event)
+    """Fired, and replaced, whenever a turn ended and what it ended with is durable."""
+
+    def end_turn(self) -> None:
+        """Count a turn less."""
+        self.running -= 1
+        if not self.running:
+            self.turn_ended.set()
+            self.turn_ended = trio.Event()
+
+
+@define(eq=False)
+class Surroundings:
+    """What all owners of one runtime are given."""
+
+    storage: StorageHandle
+    agents: Mapping[str, AgentFunction]
+    env: Env
+    limits: Limits
+    observers: Observers
+    counters: Counters
+    start_turn: Callable[[TurnJob], None]
+    wake_later: Callable[[Entry, RunId, int], None]
+    on_parked: Callable[[Entry, bool], bool]
+    """Told that an owner parks, and whether it has open input; answers whether it shall leave."""
+    is_closing: Callable[[], bool]
+
+
+@define(eq=False)
+class _Owner:
+    """One owner's live things; its state stays a local variable."""
+
+    entry: Entry
+    around: Surroundings
+    waiters: dict[InputId, list[ReplySlot[Any]]]
+    turn: TurnJob | None
+    alarm: RunId | None
+
+
+@trio.lowlevel.enable_ki_protection
+async def run_identity(entry: Entry, around: Surroundings, *, charges_interruption: bool) -> None:
+    """Own one identity until it leaves memory, the runtime ends, or its fence is lost.
+
+    Owns:     ``IdentityState``, a local variable; nothing else can reach it.
+    Receives: ``Envelope`` through its entry's mailbox.
+    Sends:    units down to storage (waits), replies up (never waits), turns into their nursery.
+    Ends:     idle and asked to leave; at the runtime's end; with its turn ended before it.
+
+    Raises:
+        OwnershipLostError: a newer fencing token exists.
+        BrokenIdentityError: the identity's rows contradict each other, or its kind is unknown.
+    """
+    owner = _Owner(entry, around, {}, None, None)
+    try:
+        await _own(owner, charges_interruption)
+    finally:
+        for slots in owner.waiters.values():
+            for slot in slots:
+                slot.reject(UnknownOutcomeError(identity=entry.identity))
+        await _end_turn(owner)
+        # What the ended turn still posted must not reach a successor, whose run has the same id.
+        entry.mailbox.drop_control(UnknownOutcomeError(identity=entry.identity))
+
+
+async def _own(owner: _Owner, charges_interruption: bool) -> None:
+    state = await _activate(owner, charges_interruption)
+    mailbox, fold_max = owner.entry.mailbox, owner.around.limits.fold_max
+    while True:
+        envelopes = mailbox.drain(fold_max)
+        if not envelopes and not _has_business(owner, state):
+            if _leaves(owner, state):
+                return
+            woken = await mailbox.wait()
+            if woken is None:
+                continue
+            envelopes = [woken, *mailbox.drain(fold_max - 1)]
+            # Control is drained first, also when mail woke us.
+            envelopes.sort(key=_is_mail)
+        try:
+            state = await _lap(owner, state, envelopes)
+        except _KeyMovedError:
+            state = await _activate(owner, charges_interruption)
+            mailbox.put_back(envelopes)
+        except BaseException:
+            _fail(envelopes, UnknownOutcomeError(identity=owner.entry.identity))
+            raise
+
+
+def _is_mail(envelope: Envelope) -> bool:
+    return not isinstance(envelope.command, EndTurn)
+
+
+async def _activate(owner: _Owner, charges_interruption: bool) -> IdentityState:
+    identity = owner.entry.identity
+    activation = await owner.around.storage.read(lambda store: store.activate(identity))
+    if isinstance(activation, Broken):
+        raise BrokenIdentityError(activation.reason, activation.detail)
+    if activation.head is not None and activation.head.kind not in owner.around.agents:
+        known = ", ".join(owner.around.agents) or "none"
+        msg = "unknown_kind"
+        raise BrokenIdentityError(msg, f"kind {activation.head.kind!r} is not registered, only: {known}")
+    owner.entry.mail_waiting = activation.has_mail
+    return begin(activation, charges_interruption=charges_interruption)
+
+
+def _has_business(owner: _Owner, state: IdentityState) -> bool:
+    """Whether a lap without commands would do something. Parking is level-triggered."""
+    if not state.is_created:
+        return False
+    if owner.entry.mail_waiting and _has_room(owner, state):
+        return True
+    if state.is_executing or owner.around.is_closing():
+        return False
+    if state.run is None:
+        return len(state.lane) > 0
+    return owner.alarm != state.run.run_id
+
+
+def _has_room(owner: _Owner, state: IdentityState) -> bool:
+    return len(state.lane) < owner.around.limits.backlog_max - 1
+
+
+def _leaves(owner: _Owner, state: IdentityState) -> bool:
+    """Park, or end: asked to leave while idle, or the runtime ends. No schedule point from here to the end."""
+    entry = owner.entry
+    if entry.is_ending and owner.turn is None:
+        return True
+    if not state.is_created:
+        entry.is_leaving = True
+    is_open = state.has_open_input or owner.turn is not None
+    return owner.around.on_parked(entry, is_open)
+
+
+async def _lap(owner: _Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
+    """Fold what waits, commit what was concluded, adopt it, answer."""
+    around = owner.around
+    commands: list[Command] = [envelope.command for envelope in envelopes]
+    pulls = owner.entry.mail_waiting and state.is_created and _has_room(owner, state)
+    if pulls:
+        await _pull(owner, state, commands)
+    decision = decide(state, commands or [_LOOK], _stamp(around), around.limits)
+    if decision.unit is not None:
+        outcome = await around.storage.commit(decision.unit)
+        if type(outcome) is not Committed:
+            return await _refused(owner, state, envelopes, outcome, pulls=pulls)
+    _conclude(owner, envelopes, state, decision)
+    return decision.state
+
+
+async def _pull(owner: _Owner, state: IdentityState, commands: list[Command]) -> None:
+    """Read mail; it joins whatever this lap commits."""
+    limit = owner.around.limits.pull_max
+    # Cleared before the read: what is sent after it sets the bit again.
+    owner.entry.mail_waiting = False
+    key = state.key
+    mail = await owner.around.storage.read(lambda store: store.pending_mail(key, limit=limit))
+    if len(mail) == limit:
+        owner.entry.mail_waiting = True
+    if mail:
+        commands.append(TakePending(mail))
+
+
+async def _refused(
+    owner: _Owner, state: IdentityState, envelopes: list[Envelope], outcome: CommitOutcome, *, pulls: bool
+) -> IdentityState:
+    """Nothing was written: find out who is to blame, one command at a time."""
+    identity = owner.entry.identity
+    assert not isinstance(outcome, Committed)
+    if isinstance(outcome, Refused):
+        owner.around.observers.notify(CommitRefused(identity=identity, reason=outcome.reason))
+        if outcome.reason is RefusalReason.KEY_MISMATCH:
+            raise _KeyMovedError
+        if is_fence_lost(outcome):
+            raise OwnershipLostError(identity=identity, reason=f"{outcome.reason}, now {outcome.current}")
+    if pulls and envelopes:
+        # Without the mail first: what is asked of us doesn't depend on what others sent.
+        owner.entry.mail_waiting = False
+        state = await _lap(owner, state, envelopes)
+        owner.entry.mail_waiting = True
+        return state
+    if len(envelopes) > 1:
+        for envelope in envelopes:
+            state = await _lap(owner, state, [envelope])
+        return state
+    answer = answer_refusal(identity, envelopes[0].command if envelopes else _LOOK, outcome)
+    _answer(owner, envelopes[0], answer)
+    return state
+
+
+def _conclude(owner: _Owner, envelopes: list[Envelope], before: IdentityState, decision: Decision) -> None:
+    """Everything that follows from a commit, without a schedule point."""
+    around, state = owner.around, decision.state
+    for envelope, reply in zip(envelopes, decision.replies, strict=False):
+        if type(envelope.command) is EndTurn and owner.turn is not None:
+            owner.turn = None
+            around.counters.end_turn()
+        _answer(owner, envelope, reply)
+    around.counters.inputs += state.admissions - before.admissions
+    around.counters.turns += state.version - before.version
+    for input_id, ended in decision.ended:
+        for slot in owner.waiters.pop(input_id, ()):
+            slot.resolve(ended)
+    if decision.failed is not None:
+        run = before.run
+        assert run is not None
+        around.observers.notify(
+            TurnRaised(identity=state.identity, run_id=run.run_id, attempts=run.attempts + 1, error=decision.failed)
+        )
+    if decision.starts is not None:
+        _start(owner, state, decision.starts)
+    elif decision.wake_at_ms and state.run is not None:
+        owner.alarm = state.run.run_id
+        around.wake_later(owner.entry, state.run.run_id, decision.wake_at_ms)
+
+
+def _answer(owner: _Owner, envelope: Envelope, reply: object) -> None:
+    slot, command = envelope.slot, envelope.command
+    if type(command) is BackoffOver and owner.alarm == command.run_id:
+        owner.alarm = None
+    if slot is None:
+        return
+    if isinstance(reply, MeerkatError):
+        slot.reject(reply)
+    elif type(command) is Wait and reply is True:
+        owner.waiters.setdefault(command.input_id, []).append(slot)
+    elif envelope.wants_outcome and type(reply) is Admission and not reply.duplicate:
+        owner.waiters.setdefault(reply.input_id, []).append(slot)
+    else:
+        slot.resolve(reply)
+
+
+def _start(owner: _Owner, state: IdentityState, run: Run) -> None:
+    around = owner.around
+    owner.alarm = None
+    job = TurnJob(
+        around.agents[state.kind],
+        state.identity,
+        state.generation,
+        state.session_id,
+        run,
+        journal_of(state) if run.journal or state.recorded is not None else {},
+        state.state,
+        owner.entry.mailbox,
+        around.env,
+        around.limits,
+        trio.CancelScope(),
+        trio.Event(),
+    )
+    owner.turn = job
+    around.counters.running += 1
+    around.start_turn(job)
+
+
+async def _end_turn(owner: _Owner) -> None:
+    """End the turn before its owner ends; one that ignores its cancellation is stuck."""
+    job = owner.turn
+    if job is None:
+        return
+    owner.around.counters.end_turn()
+    job.scope.cancel()
+    # Shielded with a deadline: cleanup that must tell someone.
+    with trio.move_on_after(owner.around.limits.cancel_grace_seconds, shield=True):
+        await job.done.wait()
+    if not job.done.is_set():
+        owner.around.observers.notify(TurnStuck(identity=owner.entry.identity, run_id=job.run.run_id))
+        msg = "turn_stuck"
+        raise BrokenIdentityError(msg, f"run {job.run.run_id} ignores its cancellation")
+
+
+def _stamp(around: Surroundings) -> Stamp:
+    env = around.env
+    return Stamp(
+        env.wall_ms(),
+        RunId(env.new_id()),
+        SessionId(env.new_id()),
+        env.random("backoff").random(),
+        around.is_closing(),
+    )
+
+
+def _fail(envelopes: list[Envelope], error: MeerkatError) -> None:
+    for envelope in envelopes:
+        if envelope.slot is not None:
+            envelope.slot.reject(error)

@@ -1,0 +1,60 @@
+"""What a refused unit means for the one command it was made of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meerkat_actors.errors import (
+    IdempotencyConflictError,
+    InvalidValueError,
+    MeerkatError,
+    StoreFullError,
+    UsageError,
+)
+from meerkat_actors.records.commands import Command, Send
+from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity
+from meerkat_actors.records.outcomes import Admission
+
+_FENCE_LOST: Final = frozenset(
+    {
+        RefusalReason.STALE_FENCING_TOKEN,
+        RefusalReason.STALE_GENERATION,
+        RefusalReason.STALE_CHECKPOINT_VERSION,
+        RefusalReason.DELETED,
+    }
+)
+
+
+def is_fence_lost(refused: Refused) -> bool:
+    """Whether somebody else owns the identity now."""
+    return refused.reason in _FENCE_LOST
+
+
+def answer_refusal(identity: AgentIdentity, command: Command, outcome: Refused | DuplicateInput) -> object:
+    """The answer for the one command whose unit was refused.
+
+    Raises:
+        AssertionError: the refusal of something we ourselves decided: our own bug, which ends the owner.
+    """
+    if isinstance(outcome, DuplicateInput) and isinstance(command, Send):
+        return _duplicate(identity, command, outcome)
+    if isinstance(outcome, Refused) and isinstance(command, Send):
+        if outcome.reason is RefusalReason.STORE_FULL:
+            return StoreFullError(path=identity, problem="disk full, nothing was written; make room, then retry")
+        if outcome.reason is RefusalReason.OUT_OF_RANGE:
+            return InvalidValueError(problem=f"{identity}: {outcome.current}")
+    msg = f"{identity}: {type(command).__name__} refused: {outcome}"
+    raise AssertionError(msg)
+
+
+def _duplicate(identity: AgentIdentity, command: Send, outcome: DuplicateInput) -> Admission | MeerkatError:
+    if outcome.identity != identity:
+        return UsageError(
+            problem=f"{identity}: input id {command.input_id} belongs to {outcome.identity}; use runtime.new_id()"
+        )
+    if not outcome.same_content:
+        return IdempotencyConflictError(
+            identity=identity, key=command.idempotency_key or command.input_id, first_input_id=outcome.first
+        )
+    return Admission(outcome.first, AdmissionSequence(outcome.admission), duplicate=True, durable=True)

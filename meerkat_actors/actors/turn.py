@@ -1,0 +1,325 @@
+"""One turn of an agent: what its function holds, and the task that runs it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar, cast, overload
+
+import trio
+from attrs import Factory, define
+
+from meerkat_actors.actors.mailbox import Envelope, Mailbox
+from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.errors import JournalMismatchError, UsageError
+from meerkat_actors.records.codec import content_digest, decode_json, encode_entry, encode_json
+from meerkat_actors.records.commands import EndTurn, Journal
+from meerkat_actors.records.content import JSON
+from meerkat_actors.records.env import Env
+from meerkat_actors.records.hot import hot
+from meerkat_actors.records.ids import (
+    AgentIdentity,
+    Generation,
+    InputId,
+    RunId,
+    SessionId,
+    parse_identity,
+)
+from meerkat_actors.records.inputs import InputKind
+from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.runs import (
+    JournalEntry,
+    Run,
+    Sending,
+    TurnCancelled,
+    TurnCompleted,
+    TurnEnding,
+    TurnFailed,
+)
+
+T = TypeVar("T")
+
+AgentFunction = Callable[["Turn"], Awaitable[str | None]]
+"""An agent: an async function of one turn. What it returns goes into the transcript."""
+
+_ERROR_LENGTH_MAX: Final = 500
+_CANCELLED: Final = float("-inf")
+"""The effective deadline of a task that is cancelled."""
+
+
+@hot
+class TurnInput:
+    """One input of a turn."""
+
+    input_id: InputId
+    kind: InputKind
+    sender: AgentIdentity | None
+    """The sending agent; None for a prompt."""
+    content: JSON
+
+
+@define(eq=False)
+class TurnJob:
+    """Everything one turn needs; built by the identity's owner."""
+
+    function: AgentFunction
+    identity: AgentIdentity
+    generation: Generation
+    session_id: SessionId
+    run: Run
+    journal: Mapping[tuple[str, int], JournalEntry]
+    state: bytes | None
+    mailbox: Mailbox
+    env: Env
+    limits: Limits
+    scope: trio.CancelScope
+    done: trio.Event
+
+
+@define(eq=False)
+class _Draft:
+    """What a turn has gathered so far; it commits with the turn's end."""
+
+    task: trio.lowlevel.Task
+    state: bytes | None
+    state_is_new: bool = False
+    entries: list[bytes] = Factory(list[bytes])
+    sendings: list[Sending] = Factory(list[Sending])
+    uses: dict[str, int] = Factory(dict[str, int])
+    is_over: bool = False
+
+
+class Turn:
+    """What an agent function is given: its inputs, its state, and what it may do.
+
+    Everything it sets or sends commits together with its end, or not at all. It belongs to the
+    task it was given to, until the function returns.
+    """
+
+    __slots__ = ("_draft", "_job")
+
+    def __init__(self, job: TurnJob, draft: _Draft) -> None:
+        self._job = job
+        self._draft = draft
+
+    @property
+    def identity(self) -> AgentIdentity:
+        """Who is running."""
+        return self._job.identity
+
+    @property
+    def generation(self) -> Generation:
+        """Which life of the identity this is."""
+        return self._job.generation
+
+    @property
+    def session_id(self) -> SessionId:
+        """The conversation that the turn extends."""
+        return self._job.session_id
+
+    @property
+    def run_id(self) -> RunId:
+        """The run; the same on every attempt, so it serves as an idempotency key for outside effects."""
+        return self._job.run.run_id
+
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt, from 1."""
+        return self._job.run.attempts + 1
+
+    @property
+    def inputs(self) -> tuple[TurnInput, ...]:
+        """What is to be worked on, in order; never empty."""
+        return tuple(
+            TurnInput(member.input_id, member.kind, member.sender, decode_json(member.content))
+            for member in self._job.run.members
+        )
+
+    @property
+    def text(self) -> str:
+        """The inputs as text, joined by blank lines; content that is not text as JSON."""
+        return "\n\n".join(
+            cast("str", decode_json(member.content)) if member.content.startswith(b'"') else member.content.decode()
+            for member in self._job.run.members
+        )
+
+    @property
+    def state(self) -> JSON:
+        """The state that was set last, decoded afresh; None before the first time."""
+        return None if self._draft.state is None else decode_json(self._draft.state)
+
+    def set_state(self, state: JSON) -> None:
+        """Set the agent's state, to commit with the turn.
+
+        Raises:
+            InvalidValueError: not a JSON value, or too big.
+        """
+        self._check()
+        limits = self._job.limits
+        self._draft.state = encode_json(
+            state, what="state", bytes_max=limits.state_bytes_max, depth_max=limits.json_depth_max
+        )
+        self._draft.state_is_new = True
+
+    def append(self, content: JSON, *, role: str = "assistant") -> None:
+        """Add a message to the transcript, to commit with the turn.
+
+        Raises:
+            InvalidValueError: not a JSON value, or too big.
+            UsageError: too many messages, or a role that is neither ``assistant`` nor ``notice``.
+        """
+        self._check()
+        if role not in {"assistant", "notice"}:
+            raise UsageError(problem=f"{role!r} is no role for append; use 'assistant' or 'notice'")
+        self._check_count(len(self._draft.entries))
+        self._draft.entries.append(
+            encode_entry(role=role, content=self._encode(content, "message"), input_id=None, sender=None)
+        )
+
+    def send(self, to: str, content: JSON) -> InputId:
+        """Send a message to another agent, to commit with the turn; it waits for a missing recipient.
+
+        Raises:
+            InvalidValueError: no identity, not a JSON value, or too big.
+            UsageError: too many messages.
+        """
+        self._check()
+        recipient = parse_identity(to)
+        self._check_count(len(self._draft.sendings))
+        input_id = InputId(self._job.env.new_id())
+        self._draft.sendings.append(Sending(recipient, input_id, self._encode(content, "message")))
+        return input_id
+
+    @overload
+    async def step(self, name: str, fn: Callable[..., Awaitable[T]], *args: object) -> T: ...
+    @overload
+    async def step(self, name: str, fn: Callable[..., T], *args: object) -> T: ...
+    async def step(self, name: str, fn: Callable[..., Any], *args: object) -> Any:
+        """Run a side effect once and record its result: after a crash it is not run again.
+
+        ``fn`` is async, or plain and then runs in a thread. Arguments and result are JSON values;
+        the result comes back as decoded from its record, on the first run as on a replay. A kill
+        between the effect and its record repeats it: pass ``turn.run_id`` on as an idempotency key.
+        Cancelling the turn may leave the result recorded.
+
+        Raises:
+            JournalMismatchError: a replay with other arguments.
+            InvalidValueError: arguments or result are not JSON values.
+        """
+        self._check()
+        limits = self._job.limits
+        nth = self._draft.uses.get(name, 0) + 1
+        if len(name) > limits.key_length_max or not name.isprintable():
+            raise UsageError(problem=f"a step name is printable and has at most {limits.key_length_max} characters")
+        self._draft.uses[name] = nth
+        arguments = content_digest(self._encode(list(args), f"arguments of step {name!r}"))
+        entry = self._job.journal.get((name, nth))
+        if entry is not None:
+            if entry.arguments != arguments:
+                raise JournalMismatchError(identity=self.identity, step=name, nth=nth)
+            await trio.lowlevel.checkpoint()
+            return decode_json(entry.result)
+        value = await _call(fn, args)
+        result = encode_json(
+            value,
+            what=f"result of step {name!r}",
+            bytes_max=limits.step_bytes_max,
+            depth_max=limits.json_depth_max,
+        )
+        slot: ReplySlot[None] = ReplySlot()
+        self._job.mailbox.post_from_child(
+            Envelope(Journal(self.run_id, name, nth, arguments, result), slot, wants_outcome=False)
+        )
+        await slot.wait()
+        return decode_json(result)
+
+    def _encode(self, value: object, what: str) -> bytes:
+        return _encode(value, what, self._job.limits)
+
+    def _check(self) -> None:
+        if self._draft.is_over:
+            raise UsageError(problem=f"{self.identity}: this turn is over; a turn ends when its function returns")
+        if trio.lowlevel.current_task() is not self._draft.task:
+            raise UsageError(problem=f"{self.identity}: a turn is used from its own task only")
+
+    def _check_count(self, count: int) -> None:
+        if count >= self._job.limits.messages_max:
+            raise UsageError(problem=f"{self.identity}: a turn sends or appends at most {count:,} messages")
+
+
+async def run_turn(job: TurnJob) -> None:
+    """Run one turn and post its ending to the identity's owner, whatever the ending is.
+
+    Owns:  the ``Turn``, until it is over.
+    Sends: ``EndTurn`` to its owner's control mailbox (never waits).
+    Ends:  with the agent function; a cancelled turn writes nothing.
+    """
+    ending: TurnEnding = TurnCancelled()
+    try:
+        with job.scope:
+            ending = await _attempt(job)
+    finally:
+        # A turn that swallowed its cancellation and returned is discarded all the same.
+        if _is_cancelled(job):
+            ending = TurnCancelled()
+        job.done.set()
+        job.mailbox.post_from_child(Envelope(EndTurn(job.run.run_id, ending), None, wants_outcome=False))
+
+
+async def _attempt(job: TurnJob) -> TurnEnding:
+    draft = _Draft(trio.lowlevel.current_task(), job.state)
+    try:
+        return _completed(draft, await job.function(Turn(job, draft)), job.limits)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except trio.Cancelled:
+        if _is_cancelled(job):
+            raise
+        return TurnFailed("Cancelled: raised by the agent itself")
+    except BaseExceptionGroup as group:
+        # Cancellation and Ctrl-C are not the agent's; what remains beside them is lost with the turn.
+        foreign, own = group.split((trio.Cancelled, KeyboardInterrupt))
+        if foreign is not None:
+            raise
+        return TurnFailed(_described(own or group))
+    except BaseException as error:  # noqa: BLE001 - an edge: user code, which may end no one but itself
+        return TurnFailed(_described(error))
+    finally:
+        draft.is_over = True
+
+
+def _completed(draft: _Draft, returned: object, limits: Limits) -> TurnCompleted:
+    """Close the turn and gather what commits with it."""
+    if returned is None:
+        text = None
+    elif isinstance(returned, str):
+        text = returned
+        draft.entries.append(
+            encode_entry(role="assistant", content=_encode(text, "result", limits), input_id=None, sender=None)
+        )
+    else:
+        raise UsageError(problem=f"an agent returns str or None, not {type(returned).__name__}")
+    state = draft.state if draft.state_is_new else None
+    return TurnCompleted(text, tuple(draft.entries), state, tuple(draft.sendings))
+
+
+def _encode(value: object, what: str, limits: Limits) -> bytes:
+    return encode_json(value, what=what, bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
+
+
+def _is_cancelled(job: TurnJob) -> bool:
+    return job.scope.cancel_called or trio.current_effective_deadline() == _CANCELLED
+
+
+async def _call(fn: Callable[..., Any], args: tuple[object, ...]) -> object:
+    if inspect.iscoroutinefunction(fn):
+        return await fn(*args)
+    returned = await trio.to_thread.run_sync(fn, *args, abandon_on_cancel=True)
+    return await returned if inspect.isawaitable(returned) else returned
+
+
+def _described(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}"
+    # What agents raise may hold anything; what we store is text that every encoder takes.
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _ERROR_LENGTH_MAX else f"{text[: _ERROR_LENGTH_MAX - 3]}..."

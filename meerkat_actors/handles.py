@@ -1,0 +1,328 @@
+"""What users hold: handles that forward, and listings that page."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from typing import Generic, Literal, TypeVar
+
+from attrs import frozen
+
+from meerkat_actors.actors.directory import Directory
+from meerkat_actors.actors.mailbox import Envelope
+from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.actors.storage import StorageHandle
+from meerkat_actors.errors import (
+    TurnAbandonedError,
+    UnknownInputError,
+    UnknownOutcomeError,
+    UsageError,
+    WaitEndedError,
+)
+from meerkat_actors.records.activation import IdentityRow
+from meerkat_actors.records.codec import (
+    content_digest,
+    decode_abandoned,
+    decode_consumed,
+    decode_json,
+    decode_log,
+    decode_receipt,
+    encode_json,
+)
+from meerkat_actors.records.commands import GetStatus, Send, Wait
+from meerkat_actors.records.content import JSON
+from meerkat_actors.records.env import Env
+from meerkat_actors.records.ids import AgentIdentity, InputId, parse_input_id
+from meerkat_actors.records.inputs import InputKind, InputRecord, InputRow, InputState
+from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.outcomes import Admission, Answer, Consumed, Outcome, Receipt
+from meerkat_actors.records.status import IdentityStatus
+
+T = TypeVar("T")
+
+Order = Literal["newest", "oldest"]
+_PAGE = 100
+
+
+@frozen(kw_only=True)
+class Message:
+    """One entry of an agent's transcript."""
+
+    role: str
+    """``user``, ``assistant`` or ``notice``."""
+    content: JSON
+    input_id: InputId | None
+    """The input that it came with; None for what the agent said."""
+    sender: AgentIdentity | None
+    """The agent that sent it; None for a prompt and for what the agent said."""
+
+
+class Listing(AsyncIterator[T], Generic[T]):
+    """Rows, fetched page by page while ``async for`` goes on; begun again for each listing."""
+
+    def __init__(self) -> None:
+        self._page: list[T] = []
+        self._is_last = False
+
+    def __aiter__(self) -> Listing[T]:
+        """Itself."""
+        return self
+
+    async def __anext__(self) -> T:
+        """The next row. Cancelling the wait loses nothing: the same row is next."""
+        while not self._page:
+            if self._is_last:
+                raise StopAsyncIteration
+            rows, self._is_last = await self._fetch()
+            self._page = list(reversed(rows))
+        return self._page.pop()
+
+    async def aclose(self) -> None:
+        """End the listing early; there is nothing to release yet, but there may be later."""
+        self._page, self._is_last = [], True
+
+    @abstractmethod
+    async def _fetch(self) -> tuple[Sequence[T], bool]:
+        """The next page, and whether it is the last."""
+
+
+class InputListing(Listing[InputRecord]):
+    """The admitted inputs of one agent."""
+
+    def __init__(self, identity: AgentIdentity, storage: StorageHandle, order: Order) -> None:
+        super().__init__()
+        self._identity, self._storage, self._order = identity, storage, order
+        self._after: int | None = None
+
+    async def _fetch(self) -> tuple[Sequence[InputRecord], bool]:
+        rows = await self._storage.query(
+            lambda store: store.page_inputs(
+                self._identity, after=self._after, limit=_PAGE, newest_first=self._order == "newest"
+            )
+        )
+        if rows:
+            self._after = rows[-1].admission
+        return [_input_record(row) for row in rows], len(rows) < _PAGE
+
+
+class _TurnListing(Listing[T]):
+    def __init__(self, identity: AgentIdentity, storage: StorageHandle) -> None:
+        super().__init__()
+        self._identity, self._storage = identity, storage
+        self._before: int | None = None
+
+    async def _fetch(self) -> tuple[Sequence[T], bool]:
+        rows = await self._storage.query(
+            lambda store: store.page_turns(self._identity, before=self._before, limit=_PAGE)
+        )
+        if rows:
+            self._before = rows[-1].previous
+        return [item for row in rows for item in self._items(row.body)], not rows or rows[-1].previous == 0
+
+    @abstractmethod
+    def _items(self, body: bytes) -> Sequence[T]:
+        """What one boundary contributes, newest first."""
+
+
+class MessageListing(_TurnListing[Message]):
+    """The transcript of one agent, newest first."""
+
+    def _items(self, body: bytes) -> Sequence[Message]:
+        return [
+            Message(
+                role=entry["role"], content=entry["content"], input_id=entry.get("input"), sender=entry.get("sender")
+            )
+            for entry in reversed(decode_log(body))
+        ]
+
+
+class ReceiptListing(_TurnListing[Receipt]):
+    """The receipts of one agent, newest first."""
+
+    def _items(self, body: bytes) -> Sequence[Receipt]:
+        return [decode_receipt(body)]
+
+
+class IdentityListing(Listing[IdentityRow]):
+    """The agents of one store, in the order of their names."""
+
+    def __init__(self, storage: StorageHandle) -> None:
+        super().__init__()
+        self._storage = storage
+        self._after: AgentIdentity | None = None
+
+    async def _fetch(self) -> tuple[Sequence[IdentityRow], bool]:
+        rows = await self._storage.query(lambda store: store.page_identities(after=self._after, limit=_PAGE))
+        if rows:
+            self._after = rows[-1].identity
+        return rows, len(rows) < _PAGE
+
+
+class AgentHandle:
+    """A caller's end of one agent. Holds no state; any number of handles may stand for one agent."""
+
+    def __init__(
+        self, identity: AgentIdentity, directory: Directory, storage: StorageHandle, env: Env, limits: Limits
+    ) -> None:
+        self._identity = identity
+        self._directory = directory
+        self._storage = storage
+        self._env = env
+        self._limits = limits
+
+    @property
+    def identity(self) -> AgentIdentity:
+        """The agent's name."""
+        return self._identity
+
+    async def send(
+        self, content: JSON, *, input_id: InputId | None = None, idempotency_key: str | None = None
+    ) -> Admission:
+        """Admit an input and wait until it is durable.
+
+        The same ``idempotency_key`` (or ``input_id``) with the same content is the same input, for
+        ever: its admission comes back as a duplicate. Cancelling the wait does not withdraw the
+        input; send it again with the same key or id to learn its fate.
+
+        Raises:
+            InvalidValueError: content, key or id of no acceptable form; nothing was written.
+            IdempotencyConflictError: the key stands for other content; nothing was written.
+            MailboxFullError: the owner is behind; nothing was written.
+            BacklogFullError: too many open inputs; nothing was written.
+            NotReadyError: the runtime is leaving its block; nothing was written.
+            IdentityBrokenError: the agent is quarantined; nothing was written.
+            UnknownOutcomeError: the owner ended under the request; it may be durable.
+        """
+        slot: ReplySlot[Admission] = ReplySlot()
+        self._directory.post(
+            self._identity, Envelope(self._command(content, input_id, idempotency_key), slot, wants_outcome=False)
+        )
+        return await slot.wait()
+
+    async def ask(
+        self, content: JSON, *, input_id: InputId | None = None, idempotency_key: str | None = None
+    ) -> Answer:
+        """Send an input and wait for its result.
+
+        Cancelling the wait withdraws nothing; ask again with the same key or id for the same answer.
+
+        Raises:
+            TurnAbandonedError: the input ended without a result.
+            WaitEndedError: the runtime ended; the input is durable.
+            MeerkatError: whatever ``send`` raises.
+        """
+        command = self._command(content, input_id, idempotency_key)
+        slot: ReplySlot[Admission | Outcome] = ReplySlot()
+        self._directory.post(self._identity, Envelope(command, slot, wants_outcome=True))
+        try:
+            reply = await slot.wait()
+        except UnknownOutcomeError:
+            outcome = await self._outcome_after_crash(command.input_id)
+        else:
+            outcome = await self.wait(reply.input_id) if isinstance(reply, Admission) else reply
+        if isinstance(outcome, Consumed):
+            return Answer(text=outcome.text, receipt=outcome.receipt)
+        raise TurnAbandonedError(identity=self._identity, input_id=command.input_id, outcome=outcome)
+
+    async def wait(self, input_id: InputId) -> Outcome:
+        """Wait for the one terminal outcome of an input; it may have ended long ago.
+
+        Cancelling the wait has no effect on the input; wait again at any time.
+
+        Raises:
+            UnknownInputError: this agent admitted no input of that id.
+            WaitEndedError: the runtime ended; the input is durable.
+            IdentityBrokenError: the agent is quarantined.
+        """
+        parse_input_id(input_id)
+        while True:
+            row = await self._storage.query(lambda store: store.find_input(self._identity, input_id))
+            if row is None or row.admission is None:
+                raise UnknownInputError(identity=self._identity, input_id=input_id)
+            outcome = _outcome(row)
+            if outcome is not None:
+                return outcome
+            slot: ReplySlot[Outcome | None] = ReplySlot()
+            self._directory.post(self._identity, Envelope(Wait(input_id, row.admission), slot, wants_outcome=False))
+            try:
+                reply = await slot.wait()
+            except UnknownOutcomeError:
+                # Its owner ended. While the runtime goes on, a successor takes the question.
+                if self._directory.is_closing:
+                    raise WaitEndedError(identity=self._identity, input_id=input_id) from None
+                continue
+            if isinstance(reply, Outcome):
+                return reply
+            # It ended between our read and the owner's turn to answer: now it can be read.
+
+    async def status(self) -> IdentityStatus:
+        """What the agent is doing. Cancelling the wait has no effect on anything.
+
+        Raises:
+            MailboxFullError: the owner is behind.
+            IdentityBrokenError: the agent is quarantined.
+        """
+        slot: ReplySlot[IdentityStatus] = ReplySlot()
+        self._directory.post(self._identity, Envelope(GetStatus(), slot, wants_outcome=False))
+        return await slot.wait()
+
+    def history(self) -> MessageListing:
+        """The transcript, newest first."""
+        return MessageListing(self._identity, self._storage)
+
+    def receipts(self) -> ReceiptListing:
+        """The receipts, newest first."""
+        return ReceiptListing(self._identity, self._storage)
+
+    def inputs(self, *, order: Order = "newest") -> InputListing:
+        """The admitted inputs, in admission order or from the newest back."""
+        if order not in {"newest", "oldest"}:
+            raise UsageError(problem=f"order={order!r}: use 'newest' or 'oldest'")
+        return InputListing(self._identity, self._storage, order)
+
+    async def _outcome_after_crash(self, input_id: InputId) -> Outcome:
+        try:
+            return await self.wait(input_id)
+        except UnknownInputError:
+            # The owner ended before it was admitted, which we know only now.
+            raise UnknownOutcomeError(identity=self._identity) from None
+
+    def _command(self, content: JSON, input_id: InputId | None, key: str | None) -> Send:
+        limits = self._limits
+        if key is not None:
+            _check_key(key, limits)
+        encoded = encode_json(
+            content, what="content", bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max
+        )
+        chosen = InputId(self._env.new_id()) if input_id is None else parse_input_id(input_id)
+        return Send(chosen, InputKind.PROMPT, encoded, content_digest(encoded), key)
+
+
+def _check_key(key: object, limits: Limits) -> None:
+    if not isinstance(key, str) or not 0 < len(key) <= limits.key_length_max or not key.isprintable():
+        raise UsageError(
+            problem=f"an idempotency key is printable text of 1 to {limits.key_length_max} characters, not {key!a:.80}"
+        )
+
+
+def _outcome(row: InputRow) -> Outcome | None:
+    if row.state is InputState.CONSUMED and row.turn is not None:
+        return decode_consumed(row.turn)
+    if row.state is InputState.ABANDONED and row.ending is not None:
+        return decode_abandoned(row.ending)
+    return None
+
+
+def _input_record(row: InputRow) -> InputRecord:
+    return InputRecord(
+        input_id=row.input_id,
+        kind=row.kind,
+        state=row.state,
+        content=decode_json(row.content),
+        sender=row.sender,
+        admission_sequence=row.admission,
+        run_id=row.run_id,
+        attempts=row.attempts,
+        interruptions=row.interruptions,
+        outcome=_outcome(row),
+    )

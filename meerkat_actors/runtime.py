@@ -1,0 +1,187 @@
+"""``open_runtime``: where everything is put together, and the one nursery an embedder sees the end of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from inspect import iscoroutinefunction
+from os import PathLike, fspath
+from typing import Literal
+
+from meerkat_actors.actors.directory import Directory, open_directory
+from meerkat_actors.actors.identity import Counters
+from meerkat_actors.actors.mailbox import Envelope
+from meerkat_actors.actors.observer import Observer, Observers, log_event
+from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.actors.storage import StorageHandle, open_storage
+from meerkat_actors.actors.turn import AgentFunction
+from meerkat_actors.errors import MeerkatError, UnknownKindError, UsageError
+from meerkat_actors.handles import AgentHandle, IdentityListing
+from meerkat_actors.records.commands import Create
+from meerkat_actors.records.env import Env, SystemEnv
+from meerkat_actors.records.ids import InputId, parse_identity, parse_name
+from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.status import Statistics
+from meerkat_actors.store import MemoryStore, open_sqlite
+from meerkat_actors.store.port import Store
+
+Synchronous = Literal["full", "normal"]
+
+
+class Runtime:
+    """A running runtime: every handle comes from it. Made by ``open_runtime``."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        storage: StorageHandle,
+        agents: Mapping[str, AgentFunction],
+        env: Env,
+        limits: Limits,
+        counters: Counters,
+    ) -> None:
+        self._directory = directory
+        self._storage = storage
+        self._agents = agents
+        self._env = env
+        self._limits = limits
+        self._counters = counters
+
+    async def agent(self, name: str, *, kind: str | None = None) -> AgentHandle:
+        """Create an agent, or resume it with its conversation; durable on return.
+
+        Without ``kind`` an existing agent is opened. Cancelling the call may leave the agent created.
+
+        Raises:
+            InvalidValueError: ``name`` is no identity.
+            UnknownKindError: ``kind`` is not one of ``open_runtime(agents=...)``.
+            UnknownIdentityError: no ``kind`` was given, and the agent doesn't exist.
+            UsageError: the agent exists with another kind.
+            IdentityBrokenError: the agent is quarantined.
+            NotReadyError: the runtime is leaving its block; nothing was written.
+        """
+        identity = parse_identity(name)
+        if kind is not None and kind not in self._agents:
+            raise UnknownKindError(identity=identity, kind=kind, known=tuple(self._agents))
+        slot: ReplySlot[None] = ReplySlot()
+        self._directory.post(identity, Envelope(Create(kind), slot, wants_outcome=False))
+        await slot.wait()
+        return AgentHandle(identity, self._directory, self._storage, self._env, self._limits)
+
+    def identities(self) -> IdentityListing:
+        """Every agent that was ever created here, in the order of their names."""
+        return IdentityListing(self._storage)
+
+    def new_id(self) -> InputId:
+        """A fresh input id, for ``send(..., input_id=...)``."""
+        return InputId(self._env.new_id())
+
+    def statistics(self) -> Statistics:
+        """Counters since the runtime was opened."""
+        return Statistics(
+            turns=self._counters.turns,
+            inputs=self._counters.inputs,
+            units=self._storage.counters.units,
+            commits=self._storage.counters.commits,
+            live=self._directory.live,
+            running=self._counters.running,
+            broken=self._directory.broken,
+        )
+
+    async def wait_idle(self) -> None:
+        """Wait until no agent has work in progress, queued, waiting for its next attempt, or in the mail.
+
+        Cancelling the wait has no effect on anything.
+        """
+        await self._directory.wait_idle()
+
+
+@asynccontextmanager
+async def open_runtime(
+    store: str | PathLike[str] | Store = ":memory:",
+    *,
+    agents: Mapping[str, AgentFunction] | None = None,
+    limits: Limits | None = None,
+    ownership: Literal["exclusive"] = "exclusive",
+    synchronous: Synchronous = "full",
+    env: Env | None = None,
+    observers: Sequence[Observer] = (log_event,),
+) -> AsyncGenerator[Runtime, None]:
+    """Open a store and run its agents for as long as the ``async with`` block.
+
+    ``store`` is a path (made if it doesn't exist), ``":memory:"``, or a ``Store``. ``agents`` maps
+    each kind to its function. Agents with pending work start at once. ``synchronous="normal"`` is
+    faster and may lose the last acknowledged work in a power cut.
+
+    Leaving the block: admission closes, running turns get ``limits.shutdown_seconds`` and are then
+    cancelled to run again next time; when the block ends by an error or by cancellation, at once.
+    Whatever was acknowledged is durable in every case, also after ``kill -9``.
+
+    Raises:
+        UsageError: bad arguments.
+        StoreInUseError: another process owns the store.
+        NotOurStoreError: the file is not a database of this library; it was not touched.
+        StoreError: the store can't be opened, or failed while in use.
+    """
+    functions = _checked(agents or {}, ownership)
+    bounds, environment, told = limits or Limits(), env or SystemEnv(), Observers(observers)
+    counters = Counters()
+    directory = Directory(bounds, told)
+    try:
+        async with (
+            open_storage(_opener(store, synchronous), bounds, on_mail=directory.post_mail) as storage,
+            open_directory(
+                directory,
+                storage,
+                agents=functions,
+                env=environment,
+                limits=bounds,
+                observers=told,
+                counters=counters,
+                pending=await storage.read(lambda opened: opened.identities_with_work()),
+            ),
+        ):
+            yield Runtime(directory, storage, functions, environment, bounds, counters)
+    except BaseExceptionGroup as group:
+        raise _one_error(group) from group
+    finally:
+        directory.phase = "closed"
+
+
+def _opener(store: str | PathLike[str] | Store, synchronous: Synchronous) -> Callable[[], Store]:
+    if isinstance(store, str | PathLike):
+        path = fspath(store)
+        return MemoryStore if path == ":memory:" else partial(open_sqlite, path, synchronous=synchronous)
+    return lambda: store
+
+
+def _checked(agents: Mapping[str, AgentFunction], ownership: str) -> Mapping[str, AgentFunction]:
+    if ownership != "exclusive":
+        raise UsageError(problem=f"ownership={ownership!r} is not supported; use 'exclusive'")
+    for kind, function in agents.items():
+        parse_name(kind, what="agent kind")
+        if not iscoroutinefunction(function) and not iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+            raise UsageError(problem=f"agents[{kind!r}] is no async function of one Turn")
+    return dict(agents)
+
+
+def _one_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What people are shown: the one error inside nested groups, if it is one."""
+    errors = list(_leaves(group))
+    ours = [error for error in errors if isinstance(error, MeerkatError)]
+    if len(errors) == 1:
+        return errors[0]
+    if ours and all(error is ours[0] or isinstance(error, type(ours[0])) for error in errors):
+        return ours[0]
+    return group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            found.extend(_leaves(error))
+        else:
+            found.append(error)
+    return found
