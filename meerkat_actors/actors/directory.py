@@ -218,6 +218,7 @@ async def open_directory(
                 limits,
                 observers,
                 counters,
+                env.random("backoff").random,
                 start_turn,
                 lambda entry, run_id, at_ms: owners.start_soon(_wake_later, env, entry, run_id, at_ms),
                 directory.on_parked,
@@ -238,19 +239,33 @@ async def open_directory(
 async def _open_turns(
     directory: Directory, limits: Limits, counters: Counters
 ) -> AsyncGenerator[Callable[[TurnJob], None], None]:
+    live: set[TurnJob] = set()
+
+    def cancel_all() -> None:
+        # Each by its own scope, so that each knows: one that swallows it and returns is discarded.
+        for job in live:
+            job.scope.cancel()
+
+    async def run(job: TurnJob) -> None:
+        live.add(job)
+        try:
+            await run_turn(job)
+        finally:
+            live.discard(job)
+
     try:
         async with trio.open_nursery() as turns:
             try:
-                yield lambda job: turns.start_soon(run_turn, job)
+                yield lambda job: turns.start_soon(run, job)
             except BaseException:
                 directory.phase = "closing"
-                turns.cancel_scope.cancel()
+                cancel_all()
                 raise
             directory.phase = "closing"
             with trio.move_on_after(limits.shutdown_seconds):
                 while counters.running:
                     await counters.turn_ended.wait()
-            turns.cancel_scope.cancel()
+            cancel_all()
     finally:
         directory.phase = "closing"
 

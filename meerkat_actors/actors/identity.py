@@ -73,6 +73,7 @@ class Surroundings:
     limits: Limits
     observers: Observers
     counters: Counters
+    jitter: Callable[[], float]
     start_turn: Callable[[TurnJob], None]
     wake_later: Callable[[Entry, RunId, int], None]
     on_parked: Callable[[Entry, bool], bool]
@@ -192,12 +193,19 @@ async def _lap(owner: _Owner, state: IdentityState, envelopes: list[Envelope]) -
     pulls = owner.entry.mail_waiting and state.is_created and _has_room(owner, state)
     if pulls:
         await _pull(owner, state, commands)
-    decision = decide(state, commands or [_LOOK], _stamp(around), around.limits)
-    if decision.unit is not None:
-        outcome = await around.storage.commit(decision.unit)
-        if type(outcome) is not Committed:
-            return await _refused(owner, state, envelopes, outcome, pulls=pulls)
-    _conclude(owner, envelopes, state, decision)
+    decision = decide(state, commands or [_LOOK], _stamp(around, state, commands), around.limits)
+    if decision.unit is None:
+        _conclude(owner, envelopes, state, decision)
+        return decision.state
+
+    def conclude(outcome: CommitOutcome) -> None:
+        if type(outcome) is Committed:
+            _conclude(owner, envelopes, state, decision)
+
+    # Replies and the next turn follow the commit in one synchronous step; we wake up a pass later.
+    outcome = await around.storage.commit(decision.unit, conclude)
+    if type(outcome) is not Committed:
+        return await _refused(owner, state, envelopes, outcome, pulls=pulls)
     return decision.state
 
 
@@ -321,13 +329,15 @@ async def _end_turn(owner: _Owner) -> None:
         raise BrokenIdentityError(msg, f"run {job.run.run_id} ignores its cancellation")
 
 
-def _stamp(around: Surroundings) -> Stamp:
+def _stamp(around: Surroundings, state: IdentityState, commands: list[Command]) -> Stamp:
     env = around.env
+    # Ids are minted only for what a lap may need: most laps end a turn and stage nothing.
+    may_stage = len(state.lane) > 0 or any(type(command) is not EndTurn for command in commands)
     return Stamp(
         env.wall_ms(),
-        RunId(env.new_id()),
-        SessionId(env.new_id()),
-        env.random("backoff").random(),
+        RunId(env.new_id() if may_stage else ""),
+        SessionId("" if state.is_created else env.new_id()),
+        around.jitter(),
         around.is_closing(),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import trio
@@ -40,11 +41,16 @@ class ReplySlot(Generic[T]):
 
 
 class CommitSlot(Generic[T]):
-    """Where storage answers an owner. The wait can't be cancelled: storage answers every slot."""
+    """Where storage answers an owner. The wait can't be cancelled: storage answers every slot.
 
-    __slots__ = ("_error", "_is_answered", "_task", "_value")
+    ``on_value`` is called with the answer in the same synchronous step in which storage gives it,
+    one pass of the loop before the owner runs again. What it raises is raised at the owner.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_error", "_is_answered", "_on_value", "_task", "_value")
+
+    def __init__(self, on_value: Callable[[T], None] | None = None) -> None:
+        self._on_value = on_value
         self._value: T | None = None
         self._error: BaseException | None = None
         self._is_answered = False
@@ -53,6 +59,11 @@ class CommitSlot(Generic[T]):
     def resolve(self, value: T) -> None:
         """Answer."""
         self._value = value
+        if self._on_value is not None:
+            try:
+                self._on_value(value)
+            except Exception as error:  # noqa: BLE001 - we are in storage's hands; it is the owner's to fail
+                self._error = error
         self._answer()
 
     def reject(self, error: BaseException) -> None:
@@ -65,7 +76,7 @@ class CommitSlot(Generic[T]):
         """Wait for the answer, whatever is cancelled meanwhile."""
         if not self._is_answered:
             self._task = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(_refuse_abort)
+            await trio.lowlevel.wait_task_rescheduled(refuse_abort)
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # resolve() gave a T, which may be None
@@ -77,5 +88,6 @@ class CommitSlot(Generic[T]):
             trio.lowlevel.reschedule(task)
 
 
-def _refuse_abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+def refuse_abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+    """Let a parked task ignore cancellation until it is rescheduled."""
     return trio.lowlevel.Abort.FAILED

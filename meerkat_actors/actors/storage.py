@@ -1,4 +1,4 @@
-"""The storage owner: the only task that reaches the store, through one writer thread."""
+"""The storage owner: all writes of all owners, in batches, through one writer thread."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+import outcome
 import trio
 from attrs import define
 
@@ -23,8 +24,6 @@ from meerkat_actors.store.port import Store
 
 T = TypeVar("T")
 
-Call = Callable[[Callable[[], Any]], Any]
-
 
 @hot
 class _Commit:
@@ -39,6 +38,7 @@ class _Read:
 
 
 _Request = _Commit | _Read
+_Worked = tuple[list[CommitOutcome], list[object]]
 
 
 @define(eq=False)
@@ -47,26 +47,164 @@ class StorageCounters:
 
     commits: int = 0
     units: int = 0
-    has_failed: bool = False
-    """Whether a call to the store raised: the store is not marked clean then."""
+
+
+class _Batches:
+    """What waits for the store, and the one batch that is under way.
+
+    Reached by the pump task, by posts, and by the writer's completions, all of them synchronous
+    on the event loop. What waits is bounded by who asks: each of them is a task that waits.
+    """
+
+    def __init__(self, store: Store, writer: Writer, limits: Limits, on_mail: Callable[[AgentIdentity], None]) -> None:
+        self.counters = StorageCounters()
+        self.failure: BaseException | None = None
+        self.is_closed = False
+        self.is_leaving = False
+        self._store = store
+        self._writer = writer
+        self._limits = limits
+        self._on_mail = on_mail
+        self._waiting: list[_Request] = []
+        self._is_busy = False
+        self._was_alone = False
+        self._pump: trio.lowlevel.Task | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        return not self._waiting and not self._is_busy
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the store is in the writer's hands."""
+        return self._is_busy
+
+    def post(self, request: _Request) -> None:
+        """Take a request; it is answered by ``_finish``, or refused when storage has ended."""
+        if self.is_closed:
+            request.slot.reject(_ended())
+            return
+        self._waiting.append(request)
+        if self._is_busy:
+            return
+        if self._was_alone and not self._store.inline:
+            # Who was alone last time probably is again: two passes of the loop less per commit.
+            # Otherwise the pump begins after this pass, with everyone who is about to ask in it.
+            self.begin()
+        else:
+            self.wake()
+
+    def begin(self) -> None:
+        """Begin the next batch with what waits."""
+        count = self._limits.batch_max
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._is_busy = True
+        self._was_alone = len(batch) == 1
+        commits = [request for request in batch if type(request) is _Commit]
+        reads = [request for request in batch if type(request) is _Read]
+        work = partial(_work, self._store, [request.unit for request in commits], [request.read for request in reads])
+        self._run(work, partial(self._finish, commits, reads))
+
+    def checkpoint_if_due(self) -> bool:
+        """Begin a checkpoint when the log is long; whether one began."""
+        if self._store.wal_pages <= self._limits.wal_pages_max:
+            return False
+        self._is_busy = True
+        self._run(self._store.checkpoint, self._checkpointed)
+        return True
+
+    def wake(self) -> None:
+        """Let the pump look around."""
+        if self._pump is not None:
+            pump, self._pump = self._pump, None
+            trio.lowlevel.reschedule(pump)
+
+    async def park(self) -> None:
+        """Wait until there may be something to do; for the pump. Can't be cancelled while a batch is under way."""
+        self._pump = trio.lowlevel.current_task()
+
+        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+            if self._is_busy:
+                return trio.lowlevel.Abort.FAILED
+            self._pump = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def close(self) -> None:
+        """Refuse what waits, and whatever comes."""
+        self.is_closed = True
+        waiting, self._waiting = self._waiting, []
+        for request in waiting:
+            request.slot.reject(_ended())
+
+    def _run(self, work: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
+        if self._store.inline:
+            done(outcome.capture(work))
+        else:
+            self._writer.submit(work, done)
+
+    def _finish(self, commits: list[_Commit], reads: list[_Read], worked: outcome.Outcome[_Worked]) -> None:
+        """Answer a batch. Synchronous: there is no schedule point from COMMIT to the last reply."""
+        self._is_busy = False
+        if isinstance(worked, outcome.Error):
+            self._fail([*commits, *reads], worked.error)
+            return
+        outcomes, answers = worked.unwrap()
+        if commits:
+            self.counters.commits += 1
+            self.counters.units += len(commits)
+        # The bit before any reply: a sender that is cancelled after its commit loses no hint.
+        for commit, committed in zip(commits, outcomes, strict=True):
+            if type(committed) is Committed and len(commit.unit.effects) > 1:
+                for effect in commit.unit.effects:
+                    if type(effect) is SendMail:
+                        self._on_mail(effect.recipient)
+        for commit, committed in zip(commits, outcomes, strict=True):
+            commit.slot.resolve(committed)
+        for request, answer in zip(reads, answers, strict=True):
+            if isinstance(answer, MeerkatError):
+                request.slot.reject(answer)
+            else:
+                request.slot.resolve(answer)
+        if self._waiting or self.is_leaving or self._store.wal_pages > self._limits.wal_pages_max:
+            self.wake()
+
+    def _checkpointed(self, worked: outcome.Outcome[None]) -> None:
+        self._is_busy = False
+        if isinstance(worked, outcome.Error):
+            self._fail([], worked.error)
+        self.wake()
+
+    def _fail(self, batch: list[_Request], error: BaseException) -> None:
+        self.failure = error
+        for request in batch:
+            request.slot.reject(
+                StoreFailedError(path=self._store.location, problem="the commit's outcome is unknown; reopen and ask")
+            )
+        self.close()
+        self.wake()
 
 
 class StorageHandle:
     """What owners hold of storage."""
 
-    def __init__(self, send: trio.MemorySendChannel[_Request], opening: Opening, counters: StorageCounters) -> None:
-        self._send = send
+    def __init__(self, batches: _Batches, opening: Opening) -> None:
+        self._batches = batches
         self.opening = opening
-        self.counters = counters
+        self.counters = batches.counters
 
-    async def commit(self, unit: Unit) -> CommitOutcome:
+    async def commit(self, unit: Unit, on_outcome: Callable[[CommitOutcome], None] | None = None) -> CommitOutcome:
         """Commit one unit and wait until it is durable or refused; can't be cancelled.
+
+        ``on_outcome`` hears the outcome in the same synchronous step as storage itself.
 
         Raises:
             StoreError: storage has failed; the unit may be durable.
         """
-        slot: CommitSlot[CommitOutcome] = CommitSlot()
-        await self._post(_Commit(unit, slot))
+        slot: CommitSlot[CommitOutcome] = CommitSlot(on_outcome)
+        self._batches.post(_Commit(unit, slot))
         return await slot.wait()
 
     async def read(self, read: Callable[[Store], T]) -> T:
@@ -76,7 +214,7 @@ class StorageHandle:
             StoreError: storage has failed, or what was read is corrupt.
         """
         slot: CommitSlot[T] = CommitSlot()
-        await self._post(_Read(read, slot))
+        self._batches.post(_Read(read, slot))
         return await slot.wait()
 
     async def query(self, read: Callable[[Store], T]) -> T:
@@ -86,20 +224,8 @@ class StorageHandle:
             StoreError: storage has failed, or what was read is corrupt.
         """
         slot: ReplySlot[T] = ReplySlot()
-        await self._post(_Read(read, slot))
+        self._batches.post(_Read(read, slot))
         return await slot.wait()
-
-    async def _post(self, request: _Request) -> None:
-        try:
-            self._send.send_nowait(request)
-        except trio.WouldBlock:
-            # Waiting for room may be cancelled: nothing was given yet.
-            try:
-                await self._send.send(request)
-            except trio.BrokenResourceError:
-                raise _ended() from None
-        except trio.BrokenResourceError:
-            raise _ended() from None
 
 
 @asynccontextmanager
@@ -109,8 +235,8 @@ async def open_storage(
     """Run the storage owner for as long as the ``async with`` block, then drain it.
 
     The owner outlives a cancelled block: owners inside may still commit their last words. It
-    ends when its mailbox is closed and empty, or ``drain_seconds`` after the block did. The
-    store is marked clean unless a call to it failed.
+    ends when nothing waits any more, or ``drain_seconds`` after the block did, but never while
+    a batch is under way. The store is marked clean unless a call to it failed.
 
     Raises:
         StoreError: the store can't be opened, or failed; the block is cancelled then.
@@ -120,115 +246,58 @@ async def open_storage(
     writer = Writer(lender)
     try:
         store = await writer.call(open_store)
-        call: Call = _call_inline if store.inline else writer.call
-        counters = StorageCounters()
+        batches = _Batches(store, writer, limits, on_mail)
         try:
-            opening = await call(store.begin)
+            opening = await writer.call(store.begin)
             try:
-                async with _serving(store, opening, call, limits, on_mail, counters) as handle:
-                    yield handle
+                async with _serving(batches, limits):
+                    yield StorageHandle(batches, opening)
             finally:
-                if not counters.has_failed:
-                    await call(partial(store.end, clean=True))
+                if batches.failure is None:
+                    await writer.call(partial(store.end, clean=True))
         finally:
-            await call(store.close)
+            await writer.call(store.close)
     finally:
         lender.uninstall()
         writer.join()
 
 
 @asynccontextmanager
-async def _serving(
-    store: Store,
-    opening: Opening,
-    call: Call,
-    limits: Limits,
-    on_mail: Callable[[AgentIdentity], None],
-    counters: StorageCounters,
-) -> AsyncGenerator[StorageHandle, None]:
-    send, receive = trio.open_memory_channel[_Request](limits.batch_max)
+async def _serving(batches: _Batches, limits: Limits) -> AsyncGenerator[None, None]:
     # Shielded with a deadline: a service that outlives its clients.
     service = trio.CancelScope(shield=True)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_serve, service, store, receive, call, limits, on_mail, counters)
+        nursery.start_soon(_pump, service, batches)
         try:
-            with send:
-                yield StorageHandle(send, opening, counters)
+            yield
         finally:
             service.deadline = trio.current_time() + limits.drain_seconds
+            batches.is_leaving = True
+            batches.wake()
 
 
 @trio.lowlevel.enable_ki_protection
-async def _serve(
-    service: trio.CancelScope,
-    store: Store,
-    receive: trio.MemoryReceiveChannel[_Request],
-    call: Call,
-    limits: Limits,
-    on_mail: Callable[[AgentIdentity], None],
-    counters: StorageCounters,
-) -> None:
-    """Own the store until its mailbox closes.
+async def _pump(service: trio.CancelScope, batches: _Batches) -> None:
+    """Begin batches for as long as there are askers.
 
-    Owns:     the store; every call to it passes here.
-    Receives: units and reads from ``StorageHandle``.
-    Sends:    outcomes up (never waits); hints of mail to the directory.
-    Ends:     with its mailbox, or with the store's first failure, having answered everyone.
+    Owns:  the store, through ``_Batches``.
+    Ends:  idle after its block ended; at the deadline after that; or with the store's first
+           failure, having answered everyone.
     """
-    with service, receive:
+    with service:
         try:
-            async for request in receive:
-                batch = [request]
-                while len(batch) < limits.batch_max:
-                    try:
-                        batch.append(receive.receive_nowait())
-                    except (trio.WouldBlock, trio.EndOfChannel):
-                        break
-                await _perform(store, batch, call, on_mail, counters)
-                if store.wal_pages > limits.wal_pages_max:
-                    await call(store.checkpoint)
+            while not (batches.is_leaving and batches.is_idle):
+                if batches.failure is not None:
+                    raise batches.failure
+                if batches.is_busy or (not batches.checkpoint_if_due() and batches.is_idle):
+                    await batches.park()
+                elif not batches.is_busy:
+                    batches.begin()
         finally:
-            _refuse_leftovers(receive)
+            batches.close()
 
 
-async def _perform(
-    store: Store,
-    batch: list[_Request],
-    call: Call,
-    on_mail: Callable[[AgentIdentity], None],
-    counters: StorageCounters,
-) -> None:
-    commits = [request for request in batch if type(request) is _Commit]
-    reads = [request for request in batch if type(request) is _Read]
-    units = [request.unit for request in commits]
-    try:
-        outcomes, answers = await call(partial(_work, store, units, [request.read for request in reads]))
-    except BaseException:
-        counters.has_failed = True
-        for request in batch:
-            request.slot.reject(StoreFailedError(path=store.location, problem="the commit's outcome is unknown"))
-        raise
-    # No checkpoint from COMMIT to the last reply: what is durable is answered.
-    if units:
-        counters.commits += 1
-        counters.units += len(units)
-        for unit, committed in zip(units, outcomes, strict=True):
-            if type(committed) is Committed:
-                for effect in unit.effects:
-                    if type(effect) is SendMail:
-                        on_mail(effect.recipient)
-        for commit, committed in zip(commits, outcomes, strict=True):
-            commit.slot.resolve(committed)
-    for request, answer in zip(reads, answers, strict=True):
-        if isinstance(answer, MeerkatError):
-            request.slot.reject(answer)
-        else:
-            request.slot.resolve(answer)
-
-
-def _work(
-    store: Store, units: list[Unit], reads: list[Callable[[Store], Any]]
-) -> tuple[list[CommitOutcome], list[object]]:
+def _work(store: Store, units: list[Unit], reads: list[Callable[[Store], Any]]) -> _Worked:
     """One hop's work: all units in one transaction, then the reads, which see them."""
     outcomes = store.commit(units) if units else []
     return outcomes, [_answer(store, read) for read in reads]
@@ -239,21 +308,6 @@ def _answer(store: Store, read: Callable[[Store], Any]) -> object:
         return read(store)
     except MeerkatError as error:
         return error
-
-
-async def _call_inline(fn: Callable[[], T]) -> T:
-    # A checkpoint, because the writer thread is one.
-    await trio.lowlevel.cancel_shielded_checkpoint()
-    return fn()
-
-
-def _refuse_leftovers(receive: trio.MemoryReceiveChannel[_Request]) -> None:
-    while True:
-        try:
-            request = receive.receive_nowait()
-        except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
-            return
-        request.slot.reject(_ended())
 
 
 def _ended() -> StoreFailedError:

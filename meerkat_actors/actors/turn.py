@@ -260,7 +260,7 @@ async def run_turn(job: TurnJob) -> None:
             ending = await _attempt(job)
     finally:
         # A turn that swallowed its cancellation and returned is discarded all the same.
-        if _is_cancelled(job):
+        if job.scope.cancel_called:
             ending = TurnCancelled()
         job.done.set()
         job.mailbox.post_from_child(Envelope(EndTurn(job.run.run_id, ending), None, wants_outcome=False))
@@ -273,7 +273,7 @@ async def _attempt(job: TurnJob) -> TurnEnding:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except trio.Cancelled:
-        if _is_cancelled(job):
+        if job.scope.cancel_called or trio.current_effective_deadline() == _CANCELLED:
             raise
         return TurnFailed("Cancelled: raised by the agent itself")
     except BaseExceptionGroup as group:
@@ -305,10 +305,6 @@ def _completed(draft: _Draft, returned: object, limits: Limits) -> TurnCompleted
 
 def _encode(value: object, what: str, limits: Limits) -> bytes:
     return encode_json(value, what=what, bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
-
-
-def _is_cancelled(job: TurnJob) -> bool:
-    return job.scope.cancel_called or trio.current_effective_deadline() == _CANCELLED
 
 
 async def _call(fn: Callable[..., Any], args: tuple[object, ...]) -> object:

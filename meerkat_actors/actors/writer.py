@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import outcome
 import trio
+from attrs import define
+
+from meerkat_actors.actors.reply import refuse_abort
 
 T = TypeVar("T")
 
@@ -17,6 +20,10 @@ _LEND_SECONDS: Final = 0.0002
 """The longest that one lend holds the loop."""
 _LEND_EVERY_SECONDS: Final = 0.0005
 """The shortest time between the beginnings of two lends."""
+_LEND_EVERY_SECONDS_MAX: Final = 0.004
+"""The longest: half of a slow disk's fsync, after which the writer wants the GIL again."""
+_PROGRESS_SECONDS: Final = 0.00002
+"""CPU time in one lend from which on the writer counts as working rather than waiting."""
 
 
 class Writer:
@@ -27,27 +34,33 @@ class Writer:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="meerkat-writer", daemon=True)
         self._thread.start()
+        assert self._thread.ident is not None
+        self._cpu_clock = time.pthread_getcpuclockid(self._thread.ident)
 
     async def call(self, fn: Callable[[], T]) -> T:
         """Run ``fn`` on the thread. The wait can't be cancelled: what was begun is finished."""
         task = trio.lowlevel.current_task()
+        self.submit(fn, lambda result: trio.lowlevel.reschedule(task, outcome.Value(result)))
+        result = await trio.lowlevel.wait_task_rescheduled(refuse_abort)
+        return cast("outcome.Outcome[T]", result).unwrap()
+
+    def submit(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """Run ``fn`` on the thread, then ``done`` with what came of it on the event loop, where it may not raise."""
         token = trio.lowlevel.current_trio_token()
-        done = threading.Lock()
-        done.acquire()
-        results: list[outcome.Outcome[T]] = []
+        pending = threading.Lock()
+        pending.acquire()
+
+        def finish(result: outcome.Outcome[T]) -> None:
+            self._lender.end(pending)
+            done(result)
 
         def work() -> None:
-            results.append(outcome.capture(fn))
-            done.release()
-            token.run_sync_soon(trio.lowlevel.reschedule, task)
+            result = outcome.capture(fn)
+            pending.release()
+            token.run_sync_soon(finish, result)
 
-        self._lender.begin(done)
+        self._lender.begin(pending, self._cpu_clock)
         self._jobs.put(work)
-        try:
-            await trio.lowlevel.wait_task_rescheduled(_refuse_abort)
-        finally:
-            self._lender.end(done)
-        return results[0].unwrap()
 
     def join(self) -> None:
         """End the thread; call it only while no call is in progress."""
@@ -62,33 +75,42 @@ class Writer:
             job()
 
 
+@define(eq=False)
+class _Pending:
+    """One call in progress."""
+
+    done: threading.Lock
+    cpu_clock: int
+    """Of the thread that makes the call."""
+
+
 class GilLender(trio.abc.Instrument):
     """Lends the GIL to writer threads that a busy event loop would starve.
 
     A loop that never idles releases the GIL for microseconds only, and each release resets
     the waiting thread's claim to it: a writer then makes no progress at all (measured; see
     ``scripts/bench busy``). While a call is in progress and the loop is busy, the loop blocks
-    at most 0.2 ms per 0.5 ms on the call's completion, and waits twice as long after each
-    lend that brought no completion: a writer that waits for its disk needs no GIL.
+    at most 0.2 ms per 0.5 ms on the call's completion. A lend in which the writer's thread used
+    no CPU shows that it waits for its disk, and needs no GIL: the next one comes twice as late.
 
     One instrument per Trio run, shared by all runtimes in it.
     """
 
     def __init__(self) -> None:
-        self._pending: list[threading.Lock] = []
+        self._pending: list[_Pending] = []
         self._next = 0.0
         self._every = _LEND_EVERY_SECONDS
         self._users = 0
 
-    def begin(self, done: threading.Lock) -> None:
+    def begin(self, done: threading.Lock, cpu_clock: int) -> None:
         """A call is in progress until ``done`` is released."""
-        self._pending.append(done)
+        self._pending.append(_Pending(done, cpu_clock))
         self._every = _LEND_EVERY_SECONDS
         self._next = time.perf_counter() + _LEND_EVERY_SECONDS
 
     def end(self, done: threading.Lock) -> None:
         """The call that ``done`` stood for is over."""
-        self._pending.remove(done)
+        self._pending = [pending for pending in self._pending if pending.done is not done]
 
     def before_io_wait(self, timeout: float) -> None:
         """Trio's hook: called once per pass of the loop, with 0 when tasks are runnable."""
@@ -97,12 +119,15 @@ class GilLender(trio.abc.Instrument):
         now = time.perf_counter()
         if now < self._next:
             return
-        done = self._pending[0]
-        if done.acquire(timeout=_LEND_SECONDS):
-            done.release()
+        pending = self._pending[0]
+        used_before = time.clock_gettime(pending.cpu_clock)
+        if pending.done.acquire(timeout=_LEND_SECONDS):
+            pending.done.release()
             self._every = _LEND_EVERY_SECONDS
+        elif time.clock_gettime(pending.cpu_clock) - used_before < _PROGRESS_SECONDS:
+            self._every = min(2 * self._every, _LEND_EVERY_SECONDS_MAX)
         else:
-            self._every *= 2
+            self._every = _LEND_EVERY_SECONDS
         self._next = now + self._every
 
     def install(self) -> None:
@@ -129,7 +154,3 @@ def lender_of_run() -> GilLender:
         lender = GilLender()
         _LENDER.set(lender)
         return lender
-
-
-def _refuse_abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.FAILED

@@ -28,7 +28,7 @@ from meerkat_actors.records.commands import (
     TakePending,
     Wait,
 )
-from meerkat_actors.records.effects import ChargeRun, CreateIdentity, EndInput, RecordStep, Stage
+from meerkat_actors.records.effects import CreateIdentity, EndInput, RecordStep, Stage
 from meerkat_actors.records.ids import AdmissionSequence, Generation
 from meerkat_actors.records.inputs import OpenInput
 from meerkat_actors.records.limits import Limits
@@ -119,11 +119,10 @@ def _journal(lap: Lap, command: Journal) -> Reply:
     entry = JournalEntry(command.arguments, command.result)
     state.recorded = ((command.name, command.nth), entry, state.recorded)
     first = run.members[0].admission
-    lap.effects.append(RecordStep(first, run.run_id, command.name, command.nth, command.arguments, command.result))
+    lap.record(RecordStep(first, run.run_id, command.name, command.nth, command.arguments, command.result))
     if run.interruptions:
         # Durable progress: what interrupts a long turn is not the turn itself.
         state.run = Run(run.run_id, run.members, run.attempts, 0, run.not_before_ms, run.journal)
-        lap.effects.append(ChargeRun(first, run.run_id, run.attempts, 0, run.not_before_ms))
     return None
 
 
@@ -158,8 +157,6 @@ def _charge_interruption(lap: Lap, run: Run) -> bool:
     interruptions = run.interruptions + 1
     if interruptions <= lap.limits.interruptions_max:
         state.run = Run(run.run_id, run.members, run.attempts, interruptions, run.not_before_ms, run.journal)
-        for member in run.members:
-            lap.effects.append(ChargeRun(member.admission, run.run_id, run.attempts, interruptions, run.not_before_ms))
         return True
     ending = Abandoned(AbandonReason.CRASH_LOOP, f"the process ended uncleanly under it {interruptions} times")
     for member in run.members:

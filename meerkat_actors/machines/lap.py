@@ -7,7 +7,16 @@ from attrs import evolve
 from meerkat_actors.errors import MeerkatError
 from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.records.commands import Send
-from meerkat_actors.records.effects import Claim, DropJournal, Effect, InsertInput, TakeMail, Unit
+from meerkat_actors.records.effects import (
+    ChargeRun,
+    Claim,
+    DropJournal,
+    Effect,
+    InsertInput,
+    RecordStep,
+    TakeMail,
+    Unit,
+)
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AdmissionSequence, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import Mail
@@ -28,9 +37,9 @@ class Stamp:
 
     now_ms: int
     run_id: RunId
-    """For the run that this lap may stage."""
+    """For the run that this lap may stage; empty when it can't stage one."""
     session_id: SessionId
-    """For the identity that this lap may create."""
+    """For the identity that this lap may create; empty when it exists."""
     jitter: float
     """In 0..1."""
     is_closing: bool
@@ -57,7 +66,9 @@ class Decision:
 class Lap:
     """Collects effects and consequences. Lives inside one call of ``decide``."""
 
-    __slots__ = ("_before", "_fresh", "effects", "ended", "failed", "limits", "stamp", "starts", "state", "wake_at_ms")
+    __slots__ = (
+        "_before", "_fresh", "_steps", "effects", "ended", "failed", "limits", "stamp", "starts", "state", "wake_at_ms",
+    )  # fmt: skip
 
     def __init__(self, state: IdentityState, stamp: Stamp, limits: Limits) -> None:
         self._before = state
@@ -70,6 +81,7 @@ class Lap:
         self.starts: Run | None = None
         self.wake_at_ms = 0
         self._fresh: list[tuple[AdmissionSequence, int]] = []
+        self._steps: list[RecordStep] = []
 
     def admit(self, command: Send) -> AdmissionSequence:
         """Insert an input at the next admission sequence, staged at once when nothing is before it."""
@@ -106,6 +118,10 @@ class Lap:
                 return True
         return False
 
+    def record(self, step: RecordStep) -> None:
+        """Record a step of the run in progress, unless the run ends in this very lap."""
+        self._steps.append(step)
+
     def start(self) -> None:
         """Let the run's turn begin once the unit is committed."""
         self.state.is_executing = True
@@ -115,7 +131,9 @@ class Lap:
         """The run is over: forget its journal, and tell the outcomes of its inputs."""
         state = self.state
         assert state.run is not None
-        if state.run.journal or state.recorded is not None:
+        # Only what is durable is dropped: a unit touches a key once.
+        self._steps.clear()
+        if state.run.journal or self._before.recorded is not None:
             self.effects.append(DropJournal(state.run.run_id))
         state.run = None
         state.recorded = None
@@ -125,6 +143,8 @@ class Lap:
     def decision(self, replies: list[Reply]) -> Decision:
         """What was concluded. A claim that is not durable yet rides on whatever is committed."""
         state, effects = self.state, self.effects
+        self._charge()
+        effects += self._steps
         unit: Unit | None = None
         if effects:
             if state.previous_token is not None:
@@ -133,6 +153,16 @@ class Lap:
             # A boundary moves the version; its unit presents the one before.
             unit = Unit(self._before.fence, tuple(effects))
         return Decision(state, unit, replies, self.ended, self.failed, self.starts, self.wake_at_ms)
+
+    def _charge(self) -> None:
+        # Once, whatever moved the counters in this lap: a step may reset them and the turn fail behind it.
+        before, run = self._before.run, self.state.run
+        if run is before or run is None or before is None or run.run_id != before.run_id:
+            return
+        for member in run.members:
+            self.effects.append(
+                ChargeRun(member.admission, run.run_id, run.attempts, run.interruptions, run.not_before_ms)
+            )
 
     def _run_if_next(self) -> RunId | None:
         state = self.state

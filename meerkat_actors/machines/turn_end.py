@@ -8,7 +8,7 @@ from meerkat_actors.machines.attempts import backoff_ms
 from meerkat_actors.machines.lap import Lap
 from meerkat_actors.records.codec import content_digest, encode_entry, encode_turn, extend_chain
 from meerkat_actors.records.commands import EndTurn
-from meerkat_actors.records.effects import AppendTurn, ChargeRun, EndInput, SendMail
+from meerkat_actors.records.effects import AppendTurn, EndInput, SendMail
 from meerkat_actors.records.ids import CheckpointVersion
 from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Consumed, Receipt
@@ -101,5 +101,3 @@ def _fail(lap: Lap, run: Run, error: str) -> None:
     not_before_ms = lap.stamp.now_ms + backoff_ms(attempts, limits=limits, jitter=lap.stamp.jitter)
     state.run = Run(run.run_id, run.members, attempts, run.interruptions, not_before_ms, run.journal)
     state.is_executing = False
-    for member in run.members:
-        lap.effects.append(ChargeRun(member.admission, run.run_id, attempts, run.interruptions, not_before_ms))

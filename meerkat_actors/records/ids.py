@@ -45,11 +45,11 @@ def parse_identity(text: object) -> AgentIdentity:
     """
     if not isinstance(text, str) or len(text) > _IDENTITY_LENGTH_MAX or not _IDENTITY.fullmatch(text):
         raise InvalidValueError(
-            problem=f"{_shown(text)} is no agent identity: use 1 to {_IDENTITY_LENGTH_MAX} of A-Z a-z 0-9 . _ : @ + -"
+            problem=f"{shown(text)} is no agent identity: use 1 to {_IDENTITY_LENGTH_MAX} of A-Z a-z 0-9 . _ : @ + -"
             " and at most one / between two parts"
         )
     if text.startswith(_RESERVED):
-        raise InvalidValueError(problem=f"{_shown(text)} is no agent identity: 'rt:' and 'mob:' are reserved prefixes")
+        raise InvalidValueError(problem=f"{shown(text)} is no agent identity: 'rt:' and 'mob:' are reserved prefixes")
     return AgentIdentity(text)
 
 
@@ -61,7 +61,7 @@ def parse_name(text: object, *, what: str) -> str:
     """
     if not isinstance(text, str) or not _NAME.fullmatch(text):
         raise InvalidValueError(
-            problem=f"{_shown(text)} is no {what}: use 1 to 64 of a-z 0-9 . _ - beginning with a letter or digit"
+            problem=f"{shown(text)} is no {what}: use 1 to 64 of a-z 0-9 . _ - beginning with a letter or digit"
         )
     return text
 
@@ -73,7 +73,7 @@ def parse_input_id(text: object) -> InputId:
         InvalidValueError: another spelling.
     """
     if not isinstance(text, str) or not _UUID.fullmatch(text):
-        raise InvalidValueError(problem=f"{_shown(text)} is no input id: use runtime.new_id()")
+        raise InvalidValueError(problem=f"{shown(text)} is no input id: use runtime.new_id()")
     return InputId(text)
 
 
@@ -93,6 +93,12 @@ def uuid_text(raw: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _shown(value: object) -> str:
-    shown = ascii(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+def shown(value: object) -> str:
+    """Any value at all as short ASCII, for a message."""
+    if type(value) is int and abs(value) > COUNTER_MAX:
+        return "an int beyond 63 bits"
+    if value is None or type(value) in {str, int, float, bool}:
+        text = ascii(value[:60] if isinstance(value, str) else value)
+        return text if len(text) <= 60 else f"{text[:57]}..."
+    # Not its repr, which is foreign code: it may raise, recurse or never end.
+    return f"a {type(value).__name__}"

@@ -2,63 +2,91 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import ge, gt
+from collections.abc import Callable
+from typing import Final
+
+from attrs import Attribute, field, frozen
+
+from meerkat_actors.errors import InvalidValueError
+from meerkat_actors.records.ids import COUNTER_MAX, shown
+
+_SECONDS_MAX: Final = 1e9
+"""Some 31 years: a wall clock plus any wait of ours stays far below 2^63 milliseconds."""
+
+
+def _count(minimum: int) -> Callable[[object, Attribute[int], int], None]:
+    def check(_: object, attribute: Attribute[int], value: int) -> None:
+        if type(value) is not int or not minimum <= value <= COUNTER_MAX:
+            raise InvalidValueError(problem=f"Limits({attribute.name}={shown(value)}): use an int from {minimum} up")
+
+    return check
+
+
+def _number(most: float, *, positive: bool = False) -> Callable[[object, Attribute[float], float], None]:
+    def check(_: object, attribute: Attribute[float], value: float) -> None:
+        # NaN fails every comparison.
+        if type(value) not in {int, float} or not 0 <= value <= most or (positive and value == 0):
+            least = "above 0" if positive else "from 0"
+            raise InvalidValueError(
+                problem=f"Limits({attribute.name}={shown(value)}): use a number {least} up to {most:,.0f}"
+            )
+
+    return check
 
 
 @frozen(kw_only=True)
 class Limits:
     """The bounds of one runtime. A bound that is met is an answer, never a silent loss."""
 
-    mailbox_max: int = field(default=256, validator=ge(1))
+    mailbox_max: int = field(default=256, validator=_count(1))
     """Envelopes waiting for one owner. Beyond it a sender gets ``MailboxFullError``: four laps' worth."""
-    control_max: int = field(default=32, validator=ge(4))
+    control_max: int = field(default=32, validator=_count(4))
     """Control envelopes waiting for one owner. Small: they are answered before any mail."""
-    backlog_max: int = field(default=10_000, validator=ge(1))
+    backlog_max: int = field(default=10_000, validator=_count(1))
     """Open inputs of one identity. They live in the owner's memory; beyond it admission refuses and mail waits."""
-    batch_max: int = field(default=2_000, validator=ge(1))
+    batch_max: int = field(default=2_000, validator=_count(1))
     """Units in one transaction. Larger batches bought nothing and lengthen the wait of the first."""
-    fold_max: int = field(default=64, validator=ge(1))
+    fold_max: int = field(default=64, validator=_count(1))
     """Commands that one decision folds. Bounds an owner's lap to about a millisecond."""
-    pull_max: int = field(default=64, validator=ge(1))
+    pull_max: int = field(default=64, validator=_count(1))
     """Mail rows taken at a time; a lap takes no more than it folds."""
-    content_bytes_max: int = field(default=16 * 1024 * 1024, validator=ge(1))
+    content_bytes_max: int = field(default=16 * 1024 * 1024, validator=_count(1))
     """Canonical bytes of one input, message or result. Bigger things belong in files."""
-    state_bytes_max: int = field(default=1024 * 1024, validator=ge(1))
+    state_bytes_max: int = field(default=1024 * 1024, validator=_count(1))
     """Canonical bytes of one agent's state: it is kept in memory and rewritten when it changes."""
-    step_bytes_max: int = field(default=16 * 1024 * 1024, validator=ge(1))
+    step_bytes_max: int = field(default=16 * 1024 * 1024, validator=_count(1))
     """Canonical bytes of one journaled result."""
-    messages_max: int = field(default=1_000, validator=ge(1))
+    messages_max: int = field(default=1_000, validator=_count(1))
     """Messages that one turn sends or appends: they are one transaction."""
-    json_depth_max: int = field(default=64, validator=ge(1))
+    json_depth_max: int = field(default=64, validator=_count(1))
     """Nesting of any JSON value. Parsers of the field fail between 250 and 2,000."""
-    key_length_max: int = field(default=256, validator=ge(1))
+    key_length_max: int = field(default=256, validator=_count(1))
     """Characters of an idempotency key or step name: they are indexed."""
-    attempts_max: int = field(default=3, validator=ge(1))
+    attempts_max: int = field(default=3, validator=_count(1))
     """Failed turns of one run before its input is abandoned."""
-    interruptions_max: int = field(default=20, validator=ge(1))
+    interruptions_max: int = field(default=20, validator=_count(1))
     """Unclean ends survived by one run before its input is abandoned as a crash loop."""
-    backoff_seconds: float = field(default=1.0, validator=ge(0))
+    backoff_seconds: float = field(default=1.0, validator=_number(_SECONDS_MAX))
     """Wait before the second attempt; doubles with each failure."""
-    backoff_seconds_max: float = field(default=60.0, validator=ge(0))
+    backoff_seconds_max: float = field(default=60.0, validator=_number(_SECONDS_MAX))
     """The longest wait between two attempts."""
-    backoff_jitter: float = field(default=0.1, validator=ge(0))
+    backoff_jitter: float = field(default=0.1, validator=_number(1))
     """Share of the backoff that is random, so that a failed dependency isn't met by a crowd."""
-    passivate_seconds: float = field(default=60.0, validator=gt(0))
+    passivate_seconds: float = field(default=60.0, validator=_number(_SECONDS_MAX, positive=True))
     """Idle time after which an identity leaves memory."""
-    live_max: int = field(default=1_000, validator=ge(1))
+    live_max: int = field(default=1_000, validator=_count(1))
     """Identities in memory above which the oldest idle ones leave at once. Soft: it never refuses."""
-    restarts_max: int = field(default=3, validator=ge(0))
+    restarts_max: int = field(default=3, validator=_count(0))
     """Crashes of one owner within ``restart_window_seconds`` before its identity is quarantined."""
-    restart_window_seconds: float = field(default=5.0, validator=gt(0))
+    restart_window_seconds: float = field(default=5.0, validator=_number(_SECONDS_MAX, positive=True))
     """Erlang's default intensity: three in five seconds."""
-    restart_seconds: float = field(default=0.05, validator=ge(0))
+    restart_seconds: float = field(default=0.05, validator=_number(_SECONDS_MAX))
     """Wait before a crashed owner starts again; doubles with each crash in the window."""
-    shutdown_seconds: float = field(default=5.0, validator=ge(0))
+    shutdown_seconds: float = field(default=5.0, validator=_number(_SECONDS_MAX))
     """Time that running turns get when the block is left in good order."""
-    cancel_grace_seconds: float = field(default=5.0, validator=ge(0))
+    cancel_grace_seconds: float = field(default=5.0, validator=_number(_SECONDS_MAX))
     """Time that a cancelled turn gets before its identity is quarantined as stuck."""
-    drain_seconds: float = field(default=1.0, validator=ge(0))
+    drain_seconds: float = field(default=1.0, validator=_number(_SECONDS_MAX))
     """Time for the last commits of owners, and then of storage, after the turns ended."""
-    wal_pages_max: int = field(default=1_000, validator=ge(1))
+    wal_pages_max: int = field(default=1_000, validator=_count(1))
     """WAL pages after which the storage owner checkpoints: small ones keep the slowest commit short."""
