@@ -26,9 +26,11 @@ class MeerkatError(Exception):
     def __str__(self) -> str:
         return type(self).__doc__ or type(self).__name__
 
-    # Keyword-built exceptions don't unpickle by default; they are rebuilt by keyword.
+    # Keyword-built exceptions don't unpickle by default; they are rebuilt by keyword. Notes are no field.
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(type(self), **self.__dict__), ()
+        fields = dict(self.__dict__)
+        notes = fields.pop("__notes__", None)
+        return partial(type(self), **fields), (), None if notes is None else {"__notes__": notes}
 
 
 # -- the calling code is wrong ------------------------------------------------------------

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from meerkat_actors.actors.entry import Entry
 from meerkat_actors.actors.identity import (
     BrokenIdentityError,
     Counters,
+    Entry,
     Surroundings,
     run_identity,
 )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import trio
-from attrs import Factory, define
+from attrs import define
 
-from meerkat_actors.actors.entry import Entry
+from meerkat_actors.actors.identity.entry import Entry
+from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
+from meerkat_actors.actors.identity.surroundings import BrokenIdentityError, Surroundings
 from meerkat_actors.actors.mailbox import Envelope
-from meerkat_actors.actors.observer import Observers
-from meerkat_actors.actors.refusal import answer_refusal, is_fence_lost
 from meerkat_actors.actors.reply import ReplySlot
-from meerkat_actors.actors.storage import StorageHandle
-from meerkat_actors.actors.turn import AgentFunction, TurnJob
+from meerkat_actors.actors.turn import TurnJob
 from meerkat_actors.errors import MeerkatError, OwnershipLostError, UnknownOutcomeError
 from meerkat_actors.machines.identity import decide
 from meerkat_actors.machines.lap import Decision, Stamp
@@ -22,63 +20,16 @@ from meerkat_actors.machines.state import IdentityState, begin, journal_of
 from meerkat_actors.records.activation import Broken
 from meerkat_actors.records.commands import BackoffOver, Command, EndTurn, Look, TakePending, Wait
 from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
-from meerkat_actors.records.env import Env
 from meerkat_actors.records.events import CommitRefused, TurnRaised, TurnStuck
 from meerkat_actors.records.ids import InputId, RunId, SessionId
-from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.runs import Run
 
 _LOOK: Final = Look()
 
 
-class BrokenIdentityError(Exception):
-    """The identity can't be owned; its entry stays as a quarantine. Never leaves this floor."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
-
-
 class _KeyMovedError(Exception):
     """The name got its key from somebody's mail between our read and our first unit."""
-
-
-@define(eq=False)
-class Counters:
-    """Counted since the runtime was opened."""
-
-    turns: int = 0
-    inputs: int = 0
-    running: int = 0
-    turn_ended: trio.Event = Factory(trio.Event)
-    """Fired, and replaced, whenever a turn ended and what it ended with is durable."""
-
-    def end_turn(self) -> None:
-        """Count a turn less."""
-        self.running -= 1
-        if not self.running:
-            self.turn_ended.set()
-            self.turn_ended = trio.Event()
-
-
-@define(eq=False)
-class Surroundings:
-    """What all owners of one runtime are given."""
-
-    storage: StorageHandle
-    agents: Mapping[str, AgentFunction]
-    env: Env
-    limits: Limits
-    observers: Observers
-    counters: Counters
-    jitter: Callable[[], float]
-    start_turn: Callable[[TurnJob], None]
-    wake_later: Callable[[Entry, RunId, int], None]
-    on_parked: Callable[[Entry, bool], bool]
-    """Told that an owner parks, and whether it has open input; answers whether it shall leave."""
-    is_closing: Callable[[], bool]
 
 
 @define(eq=False)
@@ -294,6 +245,9 @@ def _answer(owner: _Owner, envelope: Envelope, reply: object) -> None:
 def _start(owner: _Owner, state: IdentityState, run: Run) -> None:
     around = owner.around
     owner.alarm = None
+    if around.is_closing():
+        # The block ended while the staging was under way: the run is staged, and begins next time.
+        return
     job = TurnJob(
         around.agents[state.kind],
         state.identity,

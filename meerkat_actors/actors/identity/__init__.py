@@ -1,0 +1,9 @@
+"""The owner of one identity: decides, commits, adopts, answers, and starts turns."""
+
+from __future__ import annotations
+
+from meerkat_actors.actors.identity.entry import Entry as Entry
+from meerkat_actors.actors.identity.owner import run_identity as run_identity
+from meerkat_actors.actors.identity.surroundings import BrokenIdentityError as BrokenIdentityError
+from meerkat_actors.actors.identity.surroundings import Counters as Counters
+from meerkat_actors.actors.identity.surroundings import Surroundings as Surroundings

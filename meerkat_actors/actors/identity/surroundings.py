@@ -1,0 +1,61 @@
+"""What all owners of identities of one runtime are given, and how they say that they can't go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import trio
+from attrs import Factory, define
+
+from meerkat_actors.actors.identity.entry import Entry
+from meerkat_actors.actors.observer import Observers
+from meerkat_actors.actors.storage import StorageHandle
+from meerkat_actors.actors.turn import AgentFunction, TurnJob
+from meerkat_actors.records.env import Env
+from meerkat_actors.records.ids import RunId
+from meerkat_actors.records.limits import Limits
+
+
+class BrokenIdentityError(Exception):
+    """The identity can't be owned; its entry stays as a quarantine. Never leaves this floor."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@define(eq=False)
+class Counters:
+    """Counted since the runtime was opened."""
+
+    turns: int = 0
+    inputs: int = 0
+    running: int = 0
+    turn_ended: trio.Event = Factory(trio.Event)
+    """Fired, and replaced, whenever a turn ended and what it ended with is durable."""
+
+    def end_turn(self) -> None:
+        """Count a turn less."""
+        self.running -= 1
+        if not self.running:
+            self.turn_ended.set()
+            self.turn_ended = trio.Event()
+
+
+@define(eq=False)
+class Surroundings:
+    """What all owners of one runtime are given."""
+
+    storage: StorageHandle
+    agents: Mapping[str, AgentFunction]
+    env: Env
+    limits: Limits
+    observers: Observers
+    counters: Counters
+    jitter: Callable[[], float]
+    start_turn: Callable[[TurnJob], None]
+    wake_later: Callable[[Entry, RunId, int], None]
+    on_parked: Callable[[Entry, bool], bool]
+    """Told that an owner parks, and whether it has open input; answers whether it shall leave."""
+    is_closing: Callable[[], bool]

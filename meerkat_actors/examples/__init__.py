@@ -1,0 +1,1 @@
+"""Programs that ship with the library, to run and to copy from."""

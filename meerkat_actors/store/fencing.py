@@ -1,0 +1,270 @@
+"""What a store checks before it touches a row: pure, and the same for every store.
+
+The order is fixed, and the strongest claim fails first:
+
+1. range: every counter an int (no bool) from 0 to 2^63-1, every digest 32 bytes, a unit well formed
+2. not found: the identity has an authority row (a creating unit: has none, and its key and name are free)
+3. fencing token: the presented one is the highest ever claimed
+4. tombstone: the identity was not deleted
+5. generation
+6. version
+
+Only then effects are tried, in the order of the union in ``records/effects.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from meerkat_actors.records.commits import RefusalReason, Refused
+from meerkat_actors.records.effects import (
+    AppendTurn,
+    ChargeRun,
+    Claim,
+    CreateIdentity,
+    DropJournal,
+    Effect,
+    EndInput,
+    InsertInput,
+    RecordStep,
+    SendMail,
+    Stage,
+    TakeMail,
+    Unit,
+)
+from meerkat_actors.records.fence import IdentityFence
+from meerkat_actors.records.hot import hot
+from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion, FencingToken, Generation
+
+FENCE: Final = -1
+"""The effect index that means the fence itself."""
+
+_DIGEST_BYTES: Final = 32
+
+
+@hot
+class Authority:
+    """What a store holds of an identity, to compare a fence with."""
+
+    token: FencingToken
+    generation: Generation
+    version: CheckpointVersion
+    deleted: bool
+
+
+def unit_refusal(unit: Unit) -> Refused | None:
+    """Name the first counter out of range, or what makes the unit no unit; needs no store."""
+    fence = unit.fence
+    key: int = fence.key
+    token: int = fence.token
+    generation: int = fence.generation
+    version: int = fence.version
+    # Spelled out: this runs for every unit, and a call per counter costs twice as much.
+    if not (
+        type(key) is type(token) is type(generation) is type(version) is int
+        and 1 <= key <= COUNTER_MAX
+        and 1 <= token <= COUNTER_MAX
+        and 0 <= generation <= COUNTER_MAX
+        and 0 <= version <= COUNTER_MAX
+    ):
+        return refused(RefusalReason.OUT_OF_RANGE, FENCE, f"counters are integers from 0 to {COUNTER_MAX}: {fence}")
+    for index, effect in enumerate(unit.effects):
+        if not _FITS[type(effect)](effect, unit):
+            return refused(
+                RefusalReason.OUT_OF_RANGE,
+                index,
+                f"{type(effect).__name__} is out of range or has no place in its unit",
+            )
+    return None
+
+
+def fence_refusal(fence: IdentityFence, claim: Claim | None, current: Authority | None) -> Refused | None:
+    """Compare a fence with what the store holds. A claim presents the token that it replaces."""
+    if current is None:
+        return refused(RefusalReason.NOT_FOUND, FENCE, "no identity of that key was ever created")
+    presented = fence.token if claim is None else claim.previous
+    if presented != current.token:
+        return refused(RefusalReason.STALE_FENCING_TOKEN, FENCE, f"token {current.token}")
+    if current.deleted:
+        return refused(RefusalReason.DELETED, FENCE, "the identity was deleted")
+    if fence.generation != current.generation:
+        return refused(RefusalReason.STALE_GENERATION, FENCE, f"generation {current.generation}")
+    if fence.version != current.version:
+        return refused(RefusalReason.STALE_CHECKPOINT_VERSION, FENCE, f"version {current.version}")
+    return None
+
+
+def creation_refusal(
+    fence: IdentityFence, index: int, *, has_head: bool, key_of_name: int | None, name_of_key: str | None
+) -> Refused | None:
+    """Refuse to create over an existing identity, or where name and key are not each other's."""
+    if has_head:
+        return refused(RefusalReason.KEY_MISMATCH, index, f"key {fence.key} was created already")
+    if key_of_name is not None and key_of_name != fence.key:
+        return refused(RefusalReason.KEY_MISMATCH, index, f"{fence.identity} has key {key_of_name}")
+    if name_of_key is not None and name_of_key != fence.identity:
+        return refused(RefusalReason.KEY_MISMATCH, index, f"key {fence.key} is {name_of_key}'s")
+    return None
+
+
+def claim_of(unit: Unit) -> Claim | None:
+    """The unit's claim, of which there is at most one."""
+    for effect in unit.effects:
+        if type(effect) is Claim:
+            return effect
+    return None
+
+
+def creates(unit: Unit) -> bool:
+    """Whether the unit makes its own authority row."""
+    return any(type(effect) is CreateIdentity for effect in unit.effects)
+
+
+def in_order(effects: Sequence[Effect]) -> list[tuple[int, Effect]]:
+    """The effects in the order in which they run, each with its index in the unit."""
+    indexed = list(enumerate(effects))
+    if len(indexed) > 1:
+        indexed.sort(key=_rank)
+    return indexed
+
+
+def refused(reason: RefusalReason, effect: int, current: str) -> Refused:
+    """A refusal; ``effect`` is an index in the unit, or ``FENCE``."""
+    return Refused(reason=reason, effect=effect, current=current)
+
+
+_RANKS: Final = MappingProxyType(
+    {
+        Claim: 0,
+        CreateIdentity: 1,
+        InsertInput: 2,
+        TakeMail: 3,
+        Stage: 4,
+        ChargeRun: 5,
+        EndInput: 6,
+        RecordStep: 7,
+        DropJournal: 8,
+        SendMail: 9,
+        AppendTurn: 10,
+    }
+)
+
+
+def _rank(indexed: tuple[int, Effect]) -> int:
+    return _RANKS[type(indexed[1])]
+
+
+def _is_first(value: object) -> bool:
+    # Counts things of which the first is 1.
+    return type(value) is int and 1 <= value <= COUNTER_MAX
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= COUNTER_MAX
+
+
+def _is_text(text: str) -> bool:
+    # Lone surrogates pass through JSON and TOML, and no database stores them.
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _claim_fits(effect: Claim, unit: Unit) -> bool:
+    return (
+        _is_first(effect.previous)
+        and effect.previous < unit.fence.token
+        and not creates(unit)
+        and _is_only(effect, unit)
+    )
+
+
+def _create_fits(effect: CreateIdentity, unit: Unit) -> bool:
+    fence = unit.fence
+    first = fence.token == 1 and fence.generation == 0 and fence.version == 0
+    return first and _is_text(effect.kind) and _is_only(effect, unit)
+
+
+def _insert_fits(effect: InsertInput, _: Unit) -> bool:
+    key = effect.idempotency_key
+    return _is_first(effect.admission) and len(effect.digest) == _DIGEST_BYTES and (key is None or _is_text(key))
+
+
+def _take_fits(effect: TakeMail, _: Unit) -> bool:
+    return _is_first(effect.sequence) and _is_first(effect.sender_key) and _is_first(effect.admission)
+
+
+def _stage_fits(effect: Stage, _: Unit) -> bool:
+    return _is_first(effect.admission)
+
+
+def _charge_fits(effect: ChargeRun, _: Unit) -> bool:
+    return (
+        _is_first(effect.admission)
+        and _is_count(effect.attempts)
+        and _is_count(effect.interruptions)
+        and _is_count(effect.not_before_ms)
+    )
+
+
+def _end_fits(effect: EndInput, unit: Unit) -> bool:
+    effects = unit.effects
+    appends = type(effects[-1]) is AppendTurn or any(type(other) is AppendTurn for other in effects)
+    return _is_first(effect.admission) and (appends or effect.abandoned is not None)
+
+
+def _step_fits(effect: RecordStep, _: Unit) -> bool:
+    return _is_first(effect.admission) and _is_first(effect.nth) and _is_text(effect.name)
+
+
+def _drop_fits(_: DropJournal, __: Unit) -> bool:
+    return True
+
+
+def _send_fits(effect: SendMail, _: Unit) -> bool:
+    return _is_count(effect.number) and len(effect.digest) == _DIGEST_BYTES
+
+
+def _append_fits(effect: AppendTurn, unit: Unit) -> bool:
+    version = effect.version
+    return (
+        type(version) is type(effect.message_count) is type(effect.sends) is int
+        and version == unit.fence.version + 1
+        and version <= COUNTER_MAX
+        and 0 <= effect.message_count <= COUNTER_MAX
+        and 0 <= effect.sends <= COUNTER_MAX
+        and len(effect.digest) == _DIGEST_BYTES
+        and _is_only(effect, unit)
+    )
+
+
+def _is_only(effect: Effect, unit: Unit) -> bool:
+    kind, found = type(effect), 0
+    for other in unit.effects:  # sum() of a generator costs three times as much
+        if type(other) is kind:
+            found += 1
+    return found == 1
+
+
+# Dispatch by exact class: a chain of isinstance, or a match, costs three times as much here.
+_FITS: Final[MappingProxyType[type, Callable[[Any, Unit], bool]]] = MappingProxyType(
+    {
+        Claim: _claim_fits,
+        CreateIdentity: _create_fits,
+        InsertInput: _insert_fits,
+        TakeMail: _take_fits,
+        Stage: _stage_fits,
+        ChargeRun: _charge_fits,
+        EndInput: _end_fits,
+        RecordStep: _step_fits,
+        DropJournal: _drop_fits,
+        SendMail: _send_fits,
+        AppendTurn: _append_fits,
+    }
+)

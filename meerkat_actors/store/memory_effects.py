@@ -1,0 +1,330 @@
+"""What each effect means, on dicts: the reference for every other store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Final
+
+from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
+from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.effects import (
+    AppendTurn,
+    ChargeRun,
+    Claim,
+    CreateIdentity,
+    DropJournal,
+    EndInput,
+    InsertInput,
+    RecordStep,
+    SendMail,
+    Stage,
+    TakeMail,
+)
+from meerkat_actors.records.fence import IdentityFence
+from meerkat_actors.records.hot import hot
+from meerkat_actors.records.ids import (
+    AdmissionSequence,
+    AgentIdentity,
+    CheckpointVersion,
+    Generation,
+    IdentityKey,
+    InputId,
+    RunId,
+)
+from meerkat_actors.records.inputs import InputState
+from meerkat_actors.records.runs import JournalEntry
+from meerkat_actors.store.fencing import creation_refusal, refused
+from meerkat_actors.store.memory_tables import BoundaryRow, Counter, GivenRow, HeadRow, ProgressRow, Tables
+
+No = Refused | DuplicateInput
+
+
+@hot
+class Work:
+    """One unit at work: its effects share this."""
+
+    tables: Tables
+    fence: IdentityFence
+    next_sequence: Counter
+    next_key: Counter
+    turn: int
+    """The sequence of the boundary that the unit appends; 0 for none."""
+
+
+def apply_effect(effect: object, index: int, work: Work) -> No | None:
+    """Do one effect, or say why not. What was done before in the unit is the caller's to undo."""
+    return _APPLY[type(effect)](effect, index, work)
+
+
+def _claim(_: Claim, __: int, work: Work) -> No | None:
+    head = work.tables.heads[work.fence.key]
+    work.tables.put(
+        work.tables.heads,
+        work.fence.key,
+        HeadRow(
+            head.kind,
+            head.session_id,
+            work.fence.token,
+            head.generation,
+            head.version,
+            head.digest,
+            head.message_count,
+            head.sends,
+            head.last_turn,
+            head.last_state,
+        ),
+    )
+    return None
+
+
+def _create(effect: CreateIdentity, index: int, work: Work) -> No | None:
+    tables, fence = work.tables, work.fence
+    mismatch = creation_refusal(
+        fence,
+        index,
+        has_head=fence.key in tables.heads,
+        key_of_name=tables.names.get(fence.identity),
+        name_of_key=tables.identities.get(fence.key),
+    )
+    if mismatch is not None:
+        return mismatch
+    if effect.session_id in tables.sessions:
+        return refused(RefusalReason.KEY_MISMATCH, index, f"session {effect.session_id} belongs to another identity")
+    _name(tables, fence.identity, fence.key)
+    tables.put(tables.sessions, effect.session_id, fence.key)
+    tables.put(
+        tables.heads,
+        fence.key,
+        HeadRow(
+            effect.kind, effect.session_id, fence.token, Generation(0), CheckpointVersion(0), DIGEST_ZERO, 0, 0, 0, 0
+        ),
+    )
+    return None
+
+
+def _insert(effect: InsertInput, index: int, work: Work) -> No | None:
+    tables, identity = work.tables, work.fence.key
+    duplicate = _duplicate(work, index, identity, effect.input_id, effect.digest, effect.idempotency_key)
+    if duplicate is not None:
+        return duplicate
+    if effect.admission in tables.admitted.get(identity, ()):
+        return _admission_taken(index, effect.admission)
+    sequence = work.next_sequence()
+    tables.put(
+        tables.given,
+        sequence,
+        GivenRow(sequence, identity, effect.input_id, effect.kind, effect.content, effect.digest, None),
+    )
+    tables.put(tables.by_input_id, effect.input_id, sequence)
+    if effect.idempotency_key is not None:
+        tables.put(tables.by_idempotency_key, (identity, effect.idempotency_key), sequence)
+    _admit(work, sequence, effect.admission, effect.run_id)
+    return None
+
+
+def _take(effect: TakeMail, index: int, work: Work) -> No | None:
+    tables, identity = work.tables, work.fence.key
+    sent = tables.sent.get(identity, {})
+    if sent.get(effect.sequence) != effect.sender_key:
+        return refused(
+            RefusalReason.INPUT_STATE_CONFLICT, index, f"sequence {effect.sequence} is no mail waiting from that sender"
+        )
+    if any(older < effect.sequence and sender == effect.sender_key for older, sender in sent.items()):
+        return refused(RefusalReason.NOT_HEAD_OF_PAIR, index, "an older message of that sender waits")
+    if effect.admission in tables.admitted.get(identity, ()):
+        return _admission_taken(index, effect.admission)
+    tables.drop(sent, effect.sequence)
+    _admit(work, effect.sequence, effect.admission, effect.run_id)
+    return None
+
+
+def _stage(effect: Stage, index: int, work: Work) -> No | None:
+    sequence, now = _find(work, effect.admission)
+    if now is None or now.state is not InputState.QUEUED:
+        return _state_conflict(index, effect.admission, now, "queued")
+    _move(work, sequence, now, state=InputState.STAGED, run_id=effect.run_id)
+    return None
+
+
+def _charge(effect: ChargeRun, index: int, work: Work) -> No | None:
+    sequence, now = _find(work, effect.admission)
+    if now is None or not _is_staged(now, effect.run_id):
+        return _state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
+    work.tables.put(
+        work.tables.progress,
+        sequence,
+        ProgressRow(
+            now.state,
+            now.admission,
+            now.run_id,
+            effect.attempts,
+            effect.interruptions,
+            effect.not_before_ms,
+            now.ending,
+            now.turn,
+        ),
+    )
+    return None
+
+
+def _end(effect: EndInput, index: int, work: Work) -> No | None:
+    sequence, now = _find(work, effect.admission)
+    if now is None or not _is_staged(now, effect.run_id):
+        return _state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
+    if effect.abandoned is None:
+        _move(work, sequence, now, state=InputState.CONSUMED, run_id=now.run_id, turn=work.turn)
+    else:
+        ending = encode_abandoned(effect.abandoned)
+        _move(work, sequence, now, state=InputState.ABANDONED, run_id=now.run_id, ending=ending)
+    work.tables.drop(work.tables.of(work.tables.open, work.fence.key), sequence)
+    return None
+
+
+def _record(effect: RecordStep, index: int, work: Work) -> No | None:
+    tables = work.tables
+    _, now = _find(work, effect.admission)
+    if now is None or not _is_staged(now, effect.run_id):
+        return _state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
+    journal = tables.journals.get((work.fence.key, effect.run_id))
+    if journal is None:
+        journal = {}
+        tables.put(tables.journals, (work.fence.key, effect.run_id), journal)
+    if (effect.name, effect.nth) in journal:
+        return refused(
+            RefusalReason.INPUT_STATE_CONFLICT, index, f"step {effect.name!r} (use {effect.nth}) is recorded already"
+        )
+    tables.put(journal, (effect.name, effect.nth), JournalEntry(effect.arguments, effect.result))
+    return None
+
+
+def _drop(effect: DropJournal, _: int, work: Work) -> No | None:
+    work.tables.drop(work.tables.journals, (work.fence.key, effect.run_id))
+    return None
+
+
+def _send(effect: SendMail, index: int, work: Work) -> No | None:
+    tables = work.tables
+    recipient = tables.names.get(effect.recipient)
+    if recipient is None:
+        recipient = IdentityKey(work.next_key())
+        _name(tables, effect.recipient, recipient)
+    duplicate = _duplicate(work, index, recipient, effect.input_id, effect.digest, None)
+    if duplicate is not None:
+        return duplicate
+    sequence = work.next_sequence()
+    sender = work.fence.key
+    tables.put(
+        tables.given,
+        sequence,
+        GivenRow(sequence, recipient, effect.input_id, effect.kind, effect.content, effect.digest, sender),
+    )
+    tables.put(tables.by_input_id, effect.input_id, sequence)
+    tables.put(tables.progress, sequence, ProgressRow(InputState.SENT, None, None, 0, 0, 0, None, 0))
+    tables.put(tables.of(tables.sent, recipient), sequence, sender)
+    return None
+
+
+def _append(effect: AppendTurn, _: int, work: Work) -> No | None:
+    tables, key = work.tables, work.fence.key
+    head = tables.heads[key]
+    tables.put(tables.turns, work.turn, BoundaryRow(key, head.last_turn, effect.body))
+    tables.put(
+        tables.heads,
+        key,
+        HeadRow(
+            head.kind,
+            head.session_id,
+            head.token,
+            head.generation,
+            effect.version,
+            effect.digest,
+            effect.message_count,
+            effect.sends,
+            work.turn,
+            work.turn if effect.sets_state else head.last_state,
+        ),
+    )
+    return None
+
+
+def _name(tables: Tables, identity: AgentIdentity, key: IdentityKey) -> None:
+    tables.put(tables.names, identity, key)
+    tables.put(tables.identities, key, identity)
+
+
+def _admit(work: Work, sequence: int, admission: AdmissionSequence, run_id: RunId | None) -> None:
+    tables = work.tables
+    state = InputState.QUEUED if run_id is None else InputState.STAGED
+    tables.put(tables.progress, sequence, ProgressRow(state, admission, run_id, 0, 0, 0, None, 0))
+    tables.put(tables.of(tables.admitted, work.fence.key), admission, sequence)
+    tables.put(tables.of(tables.open, work.fence.key), sequence, None)
+
+
+def _find(work: Work, admission: AdmissionSequence) -> tuple[int, ProgressRow | None]:
+    sequence = work.tables.admitted.get(work.fence.key, {}).get(admission)
+    return (0, None) if sequence is None else (sequence, work.tables.progress[sequence])
+
+
+def _is_staged(row: ProgressRow, run_id: RunId) -> bool:
+    return row.state is InputState.STAGED and row.run_id == run_id
+
+
+def _move(
+    work: Work,
+    sequence: int,
+    now: ProgressRow,
+    *,
+    state: InputState,
+    run_id: RunId | None,
+    ending: bytes | None = None,
+    turn: int = 0,
+) -> None:
+    row = ProgressRow(state, now.admission, run_id, now.attempts, now.interruptions, now.not_before_ms, ending, turn)
+    work.tables.put(work.tables.progress, sequence, row)
+
+
+def _duplicate(
+    work: Work, index: int, identity: IdentityKey, input_id: InputId, digest: bytes, idempotency_key: str | None
+) -> DuplicateInput | None:
+    # The id is global; the key is its identity's own.
+    tables = work.tables
+    sequence = tables.by_input_id.get(input_id)
+    if sequence is None and idempotency_key is not None:
+        sequence = tables.by_idempotency_key.get((identity, idempotency_key))
+    if sequence is None:
+        return None
+    first = tables.given[sequence]
+    return DuplicateInput(
+        effect=index,
+        identity=tables.identities[first.identity],
+        first=first.input_id,
+        admission=tables.progress[sequence].admission or 0,
+        same_content=first.identity == identity and first.digest == digest,
+    )
+
+
+def _admission_taken(index: int, admission: AdmissionSequence) -> Refused:
+    return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is taken")
+
+
+def _state_conflict(index: int, admission: AdmissionSequence, now: ProgressRow | None, wanted: str) -> Refused:
+    what = "is unknown" if now is None else f"is {now.state}"
+    return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} {what}, not {wanted}")
+
+
+_APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = MappingProxyType(
+    {
+        Claim: _claim,
+        CreateIdentity: _create,
+        InsertInput: _insert,
+        TakeMail: _take,
+        Stage: _stage,
+        ChargeRun: _charge,
+        EndInput: _end,
+        RecordStep: _record,
+        DropJournal: _drop,
+        SendMail: _send,
+        AppendTurn: _append,
+    }
+)

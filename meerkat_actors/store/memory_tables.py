@@ -1,0 +1,134 @@
+"""The rows of the memory store, and the one way to change them: each change knows how to be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from meerkat_actors.records.hot import hot
+from meerkat_actors.records.ids import (
+    AdmissionSequence,
+    AgentIdentity,
+    CheckpointVersion,
+    FencingToken,
+    Generation,
+    IdentityKey,
+    InputId,
+    RunId,
+    SessionId,
+)
+from meerkat_actors.records.inputs import InputKind, InputState
+from meerkat_actors.records.runs import JournalEntry
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_ABSENT: Final = object()
+
+
+@hot
+class HeadRow:
+    """The authority of one identity. Replaced as a whole, never changed in place."""
+
+    kind: str
+    session_id: SessionId
+    token: FencingToken
+    generation: Generation
+    version: CheckpointVersion
+    digest: bytes
+    message_count: int
+    sends: int
+    last_turn: int
+    last_state: int
+
+
+@hot
+class GivenRow:
+    """What an input is: it never changes."""
+
+    sequence: int
+    identity: IdentityKey
+    input_id: InputId
+    kind: InputKind
+    content: bytes
+    digest: bytes
+    sender: IdentityKey | None
+
+
+@hot
+class ProgressRow:
+    """Where an input is. Replaced as a whole, never changed in place."""
+
+    state: InputState
+    admission: AdmissionSequence | None
+    run_id: RunId | None
+    attempts: int
+    interruptions: int
+    not_before_ms: int
+    ending: bytes | None
+    turn: int
+
+
+@hot
+class BoundaryRow:
+    """One boundary."""
+
+    identity: IdentityKey
+    previous: int
+    body: bytes
+
+
+class Tables:
+    """Dicts of bytes. ``put`` and ``drop`` are the only writers, so ``undo`` is complete."""
+
+    def __init__(self) -> None:
+        self.names: dict[AgentIdentity, IdentityKey] = {}
+        self.identities: dict[IdentityKey, AgentIdentity] = {}
+        self.heads: dict[IdentityKey, HeadRow] = {}
+        self.sessions: dict[SessionId, IdentityKey] = {}
+        self.given: dict[int, GivenRow] = {}
+        self.progress: dict[int, ProgressRow] = {}
+        self.admitted: dict[IdentityKey, dict[AdmissionSequence, int]] = {}
+        self.sent: dict[IdentityKey, dict[int, IdentityKey]] = {}
+        """Sequences of mail not yet taken, each with its sender."""
+        self.open: dict[IdentityKey, dict[int, None]] = {}
+        """Sequences of admitted inputs without an outcome."""
+        self.by_input_id: dict[InputId, int] = {}
+        self.by_idempotency_key: dict[tuple[IdentityKey, str], int] = {}
+        self.turns: dict[int, BoundaryRow] = {}
+        self.journals: dict[tuple[IdentityKey, RunId], dict[tuple[str, int], JournalEntry]] = {}
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+
+    def put(self, table: dict[K, V], key: K, value: V) -> None:
+        """Set a row."""
+        self._undo.append((table, key, table.get(key, _ABSENT)))
+        table[key] = value
+
+    def drop(self, table: dict[K, V], key: K) -> None:
+        """Delete a row, if it is there."""
+        if key in table:
+            self._undo.append((table, key, table.pop(key)))
+
+    def of(self, table: dict[IdentityKey, dict[K, V]], key: IdentityKey) -> dict[K, V]:
+        """The rows of one identity, to put into; an empty one tells nothing, so making it is no change."""
+        rows = table.get(key)
+        if rows is None:
+            rows = table[key] = {}
+        return rows
+
+    def keep(self) -> None:
+        """Make what was changed since the last ``keep`` final."""
+        self._undo.clear()
+
+    def undo(self) -> None:
+        """Put back everything that was changed since the last ``keep``."""
+        while self._undo:
+            table, key, before = self._undo.pop()
+            if before is _ABSENT:
+                del table[key]
+            else:
+                table[key] = before
+
+
+Counter = Callable[[], int]
+"""Gives the next number of a sequence that never repeats."""

@@ -1,0 +1,68 @@
+"""One process per store: an advisory lock that the kernel releases on death, however it comes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from meerkat_actors.errors import StoreInUseError
+
+
+class StoreLock:
+    """Held from opening to closing. Its file stays: to delete it would let two openers lock two files."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Let the next opener in. Idempotent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+@contextmanager
+def locked_until_success(path: str) -> Generator[StoreLock, None, None]:
+    """Lock the store at ``path``; leaving the block by an exception releases it, otherwise it stays held.
+
+    Raises:
+        StoreInUseError: another opener holds it; the error names its process.
+    """
+    lock = _acquire(path)
+    try:
+        yield lock
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _acquire(path: str) -> StoreLock:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(f"{path}.lock", flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        note = f"{os.getpid()} {_process_start()}\n".encode()
+        os.pwrite(descriptor, note, 0)
+        os.ftruncate(descriptor, len(note))
+    except BlockingIOError as error:
+        holder = _holder(descriptor)
+        os.close(descriptor)
+        raise StoreInUseError(path=path, holder=holder) from error
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return StoreLock(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    # Between its lock and its note a holder has no name yet.
+    words = os.pread(descriptor, 64, 0).split()
+    return f"process {words[0].decode('ascii', 'replace')}" if words else "another process"
+
+
+def _process_start() -> str:
+    # Field 22 of proc_pid_stat(5): a pid alone is reused.
+    with open("/proc/self/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()[19].decode("ascii")

@@ -1,0 +1,73 @@
+"""The integer keys of names: looked up once, remembered when committed, fresh when never mentioned."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey
+from meerkat_actors.store.sqlite import queries
+from meerkat_actors.store.sqlite.rows import Database
+
+REMEMBERED_MAX: Final = 16_384
+"""Names kept in memory, about 2 MB: a bound, because the population has none."""
+
+
+class Naming:
+    """Keys of names within one transaction, and those that earlier ones made true."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._last_key = 0
+        self._committed: dict[AgentIdentity, IdentityKey] = {}
+        self._pending: dict[AgentIdentity, IdentityKey] = {}
+
+    def begin(self, last_key: int) -> None:
+        """Begin above the highest key that the store holds."""
+        self._last_key = last_key
+        self._committed.clear()
+        self._pending.clear()
+
+    def fresh(self) -> IdentityKey:
+        """A key that was never given out. One that nothing uses is skipped."""
+        self._last_key += 1
+        return IdentityKey(self._last_key)
+
+    def find(self, name: AgentIdentity) -> IdentityKey | None:
+        """The name's key, as the open transaction sees it."""
+        key = self._pending.get(name)
+        if key is not None:
+            return key
+        key = self._committed.pop(name, None)
+        if key is None:
+            row = self._database.execute(queries.READ_KEY, (name,)).fetchone()
+            if row is None:
+                return None
+            key = IdentityKey(row[0])
+            # Read inside our own transaction, in which a new name would still be pending: so it is committed.
+            while len(self._committed) >= REMEMBERED_MAX:
+                del self._committed[next(iter(self._committed))]
+        self._committed[name] = key  # the last one used is the last to be forgotten
+        return key
+
+    def add(self, name: AgentIdentity, key: IdentityKey) -> None:
+        """Mention a name for the first time, in the unit at work."""
+        self._pending[name] = key
+
+    def mark(self) -> frozenset[AgentIdentity]:
+        """What is pending, to forget everything beyond it if the unit at work is refused."""
+        return frozenset(self._pending)
+
+    def forget_since(self, mark: frozenset[AgentIdentity]) -> None:
+        """The unit at work was refused: its names were never mentioned."""
+        for name in self._pending.keys() - mark:
+            del self._pending[name]
+
+    def forget_pending(self) -> None:
+        """The transaction was rolled back."""
+        self._pending.clear()
+
+    def keep_pending(self) -> None:
+        """The transaction was committed."""
+        if self._pending:
+            self._committed.update(self._pending)
+            self._pending.clear()

@@ -1,0 +1,186 @@
+"""Open a store: look, lock, look again, create if there is none, connect, and believe no pragma unread.
+
+Nothing is created or changed where opening is refused. The file is never opened with ``open()``
+while it could be connected: closing it would drop SQLite's POSIX locks.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+from urllib.parse import quote
+
+import apsw
+
+from meerkat_actors.errors import (
+    InvalidValueError,
+    NotOurStoreError,
+    StoreCorruptError,
+    StoreError,
+    StoreSchemaError,
+)
+from meerkat_actors.records.env import Env, SystemEnv
+from meerkat_actors.store.sqlite.creating import create
+from meerkat_actors.store.sqlite.locking import locked_until_success
+from meerkat_actors.store.sqlite.rows import typed
+from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
+from meerkat_actors.store.sqlite.store import SqliteStore
+
+Synchronous = Literal["full", "normal"]
+
+SQLITE_MIN: Final = (3, 51, 3)
+"""The first without the WAL-reset bug, which corrupted databases."""
+
+STATEMENTS_CACHED: Final = 128
+"""More than there are statements: none is compiled twice."""
+
+BUSY_MS: Final = 1_000
+"""Nobody else writes; this bridges a visitor with the ``sqlite3`` tool."""
+
+_SYNCHRONOUS: Final[Mapping[str, int]] = MappingProxyType({"full": 2, "normal": 1})
+
+_PRAGMAS: Final = (
+    # Readers don't block the writer, and a commit is one append.
+    ("journal_mode", "wal"),
+    # Every key is somebody's.
+    ("foreign_keys", 1),
+    # A file from elsewhere runs no functions of ours.
+    ("trusted_schema", 0),
+    # Checkpoints are explicit: automatic ones fail silently on a full disk, and inside a commit.
+    ("wal_autocheckpoint", 0),
+    # A damaged page is met as an error, not as an odd row.
+    ("cell_size_check", 1),
+    # Nothing is spilled to a folder with other permissions.
+    ("temp_store", 2),
+    # 32 MiB of pages: the heads and index ends of many thousands of identities.
+    ("cache_size", -32_768),
+    # What a burst made the log is given back when the log restarts.
+    ("journal_size_limit", 64 * 1024 * 1024),
+    ("busy_timeout", BUSY_MS),
+)
+
+
+def open_sqlite(
+    path: str | os.PathLike[str],
+    *,
+    synchronous: Synchronous = "full",
+    vfs: str | None = None,
+    env: Env | None = None,
+) -> SqliteStore:
+    """Open the store in the file at ``path``, or create it. Its cost is independent of its size.
+
+    The store is this process's until ``close``: ``<path>.lock`` says so. ``synchronous="normal"``
+    loses the last commits of a power cut. ``vfs`` names a registered VFS over real files.
+
+    Raises:
+        UsageError: ``path`` is no path.
+        StoreInUseError: another process, or this one, holds the store.
+        NotOurStoreError: the file is something else, or empty; it was not touched.
+        StoreSchemaError: a newer version wrote it; it was not touched.
+        StoreError: it can't be read or written; nothing was created.
+    """
+    _require_sqlite()
+    real = _real_path(path)
+    _inspect(real, vfs)
+    try:
+        with locked_until_success(real) as lock:
+            # What was seen before the lock may have changed hands since.
+            if not _inspect(real, vfs):
+                create(real, vfs=vfs, store_id=(SystemEnv() if env is None else env).new_id())
+            connection = _connect(real, _SYNCHRONOUS[synchronous], vfs)
+            return SqliteStore(real, connection, lock)
+    except OSError as error:
+        raise StoreError(path=real, problem=f"can't be opened: {error.strerror}") from error
+    except apsw.Error as error:
+        raise StoreError(path=real, problem=f"can't be opened: {error}") from error
+
+
+def _require_sqlite() -> None:
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < SQLITE_MIN:
+        wanted = ".".join(map(str, SQLITE_MIN))
+        raise StoreError(path="", problem=f"SQLite {apsw.sqlite_lib_version()} has a bug that corrupts; needs {wanted}")
+
+
+def _real_path(path: str | os.PathLike[str]) -> str:
+    text = os.fspath(path)
+    if not text or "\0" in text or text == ":memory:":
+        raise InvalidValueError(problem=f"{text!r} is no path of a store; MemoryStore() keeps one in memory")
+    return os.path.realpath(text)
+
+
+def _inspect(path: str, vfs: str | None) -> bool:
+    """Whether a store of ours is there; False where it may be created.
+
+    Raises:
+        StoreError: neither; nothing was touched.
+    """
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise StoreError(path=path, problem=f"there is no folder {folder}; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreError(path=path, problem="its folder is not writable, and SQLite keeps its log there")
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        if os.path.exists(f"{path}-wal"):
+            raise StoreCorruptError(
+                path=path, problem="the database is gone and its log is not; restore it, or delete the -wal file"
+            ) from None
+        return False
+    except OSError as error:
+        raise StoreError(path=path, problem=f"can't be looked at: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise NotOurStoreError(path=path, problem="is no file; a store is one")
+    if status.st_size == 0:
+        raise NotOurStoreError(path=path, problem="is empty, which a store never is; restore it, or delete it")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise StoreError(path=path, problem="is not readable and writable for this user")
+    _require_ours(path, vfs)
+    return True
+
+
+def _require_ours(path: str, vfs: str | None) -> None:
+    # immutable: reads the header without locks, log or any other file.
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    try:
+        connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=flags, vfs=vfs)
+        try:
+            application_id = connection.pragma("application_id")
+            version = connection.pragma("user_version")
+        finally:
+            connection.close()
+    except apsw.NotADBError as error:
+        raise NotOurStoreError(path=path, problem="is not a database; it was not touched") from error
+    except apsw.CorruptError as error:
+        raise StoreCorruptError(path=path, problem=f"is damaged: {error}; restore it from a backup") from error
+    except apsw.Error as error:
+        raise StoreError(path=path, problem=f"can't be opened: {error}") from error
+    if application_id != APPLICATION_ID:
+        raise NotOurStoreError(path=path, problem="is a database of another program; it was not touched")
+    if version != SCHEMA_VERSION:
+        raise StoreSchemaError(
+            path=path,
+            problem=f"has schema {version}, this version knows {SCHEMA_VERSION}; use a newer one. It was not touched",
+        )
+
+
+def _connect(path: str, synchronous: int, vfs: str | None) -> apsw.Connection:
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs, statementcachesize=STATEMENTS_CACHED)
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        database = typed(connection)
+        for name, wanted in (*_PRAGMAS, ("synchronous", synchronous)):
+            database.execute(f"PRAGMA {name} = {wanted}").fetchall()
+            row = database.execute(f"PRAGMA {name}").fetchone()
+            if row is None or row[0] != wanted:
+                raise StoreError(path=path, problem=f"SQLite keeps {name} at {row}, and {wanted} is needed")
+        if connection.readonly("main"):
+            raise StoreError(path=path, problem="is read-only")
+    except BaseException:
+        connection.close()
+        raise
+    return connection

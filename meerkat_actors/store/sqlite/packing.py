@@ -1,0 +1,271 @@
+"""From units to rows: what each effect binds to which statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from attrs import frozen
+
+from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
+from meerkat_actors.records.effects import (
+    AppendTurn,
+    ChargeRun,
+    Claim,
+    CreateIdentity,
+    DropJournal,
+    Effect,
+    EndInput,
+    InsertInput,
+    RecordStep,
+    SendMail,
+    Stage,
+    TakeMail,
+    Unit,
+)
+from meerkat_actors.records.ids import uuid_bytes
+from meerkat_actors.store.sqlite import statements
+from meerkat_actors.store.sqlite.naming import Naming
+from meerkat_actors.store.sqlite.rows import ABANDONED, CONSUMED, QUEUED, STAGED, Row
+
+
+@frozen
+class Step:
+    """One statement, and whether each of its rows must touch exactly one row of the store."""
+
+    sql: str
+    counted: bool = True
+
+
+STEPS: Final = (
+    Step(statements.CLAIM_HEAD),
+    Step(statements.INSERT_NAME),
+    Step(statements.INSERT_HEAD),
+    Step(statements.INSERT_SESSION),
+    Step(statements.INSERT_INPUT),
+    Step(statements.TAKE_MAIL),
+    Step(statements.STAGE_INPUT),
+    Step(statements.CHARGE_INPUT),
+    Step(statements.END_INPUT),
+    Step(statements.RECORD_STEP),
+    Step(statements.DROP_JOURNAL, counted=False),
+    Step(statements.SEND_MAIL),
+    Step(statements.INSERT_TURN),
+    Step(statements.ADVANCE_HEAD),
+)
+"""Every unit's statements, in the order in which they run."""
+
+CLAIM, NAME, HEAD, SESSION, INPUT, TAKE, STAGE, CHARGE, END, STEP, DROP, SEND, TURN, ADVANCE = range(len(STEPS))
+
+
+class Packer:
+    """Packs units into rows, one list per step. The store's sequence and names live here."""
+
+    def __init__(self, naming: Naming) -> None:
+        self.naming = naming
+        self.incarnation = 0
+        self.sequence = 0
+        """The last one given out. None is given twice, also when its unit was refused."""
+        self.rows: list[list[Row]] = []
+        self.checks: list[Row] = []
+        """Fences of units without any guarded statement."""
+        self.turn = 0
+        """The sequence of the boundary that the unit at work appends; 0 for none yet."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin a new group."""
+        self.rows = [[] for _ in STEPS]
+        self.checks = []
+
+    def pack(self, unit: Unit) -> None:
+        """Add one unit's rows.
+
+        Raises:
+            ValueError: an id that is no UUID.
+        """
+        fence = unit.fence
+        guard: Row = (fence.key, fence.token, fence.generation, fence.version)
+        self.turn = 0
+        for effect in unit.effects:
+            _PACK[type(effect)](self, guard, effect, unit)
+        # Dropping a journal touches no countable row.
+        if not unit.effects or all(type(effect) is DropJournal for effect in unit.effects):
+            self.checks.append(guard)
+
+    def next_sequence(self) -> int:
+        """One store-wide sequence for inputs and boundaries."""
+        self.sequence += 1
+        return self.sequence
+
+    def turn_sequence(self) -> int:
+        """The sequence of the unit's boundary, which its inputs name too."""
+        if self.turn == 0:
+            self.turn = self.next_sequence()
+        return self.turn
+
+
+def _claim(packer: Packer, guard: Row, effect: Claim, _: Unit) -> None:
+    packer.rows[CLAIM].append((*guard, effect.previous, packer.incarnation))
+
+
+def _create(packer: Packer, guard: Row, effect: CreateIdentity, unit: Unit) -> None:
+    fence = unit.fence
+    session = uuid_bytes(effect.session_id)
+    if packer.naming.find(fence.identity) != fence.key:
+        packer.naming.add(fence.identity, fence.key)
+        packer.rows[NAME].append((fence.key, fence.identity))
+    packer.rows[HEAD].append((*guard, effect.kind, packer.incarnation, session, DIGEST_ZERO))
+    packer.rows[SESSION].append((session, fence.key, fence.generation))
+
+
+def _insert(packer: Packer, guard: Row, effect: InsertInput, _: Unit) -> None:
+    run_id = effect.run_id
+    packer.rows[INPUT].append(
+        (
+            *guard,
+            packer.next_sequence(),
+            effect.admission,
+            uuid_bytes(effect.input_id),
+            effect.kind,
+            QUEUED if run_id is None else STAGED,
+            None if run_id is None else uuid_bytes(run_id),
+            effect.idempotency_key,
+            effect.digest,
+            effect.content,
+        )
+    )
+
+
+def _take(packer: Packer, guard: Row, effect: TakeMail, _: Unit) -> None:
+    run_id = effect.run_id
+    packer.rows[TAKE].append(
+        (
+            *guard,
+            effect.sequence,
+            effect.sender_key,
+            effect.admission,
+            QUEUED if run_id is None else STAGED,
+            None if run_id is None else uuid_bytes(run_id),
+        )
+    )
+
+
+def _stage(packer: Packer, guard: Row, effect: Stage, _: Unit) -> None:
+    packer.rows[STAGE].append((*guard, effect.admission, uuid_bytes(effect.run_id)))
+
+
+def _charge(packer: Packer, guard: Row, effect: ChargeRun, _: Unit) -> None:
+    packer.rows[CHARGE].append(
+        (
+            *guard,
+            effect.admission,
+            uuid_bytes(effect.run_id),
+            effect.attempts,
+            effect.interruptions,
+            effect.not_before_ms,
+        )
+    )
+
+
+def _end(packer: Packer, guard: Row, effect: EndInput, _: Unit) -> None:
+    run = uuid_bytes(effect.run_id)
+    if effect.abandoned is None:
+        packer.rows[END].append((*guard, effect.admission, run, CONSUMED, packer.turn_sequence(), None))
+    else:
+        ending = encode_abandoned(effect.abandoned)
+        packer.rows[END].append((*guard, effect.admission, run, ABANDONED, None, ending))
+
+
+def _record(packer: Packer, guard: Row, effect: RecordStep, _: Unit) -> None:
+    packer.rows[STEP].append(
+        (
+            *guard,
+            effect.admission,
+            uuid_bytes(effect.run_id),
+            effect.name,
+            effect.nth,
+            effect.arguments,
+            effect.result,
+        )
+    )
+
+
+def _drop(packer: Packer, guard: Row, effect: DropJournal, _: Unit) -> None:
+    packer.rows[DROP].append((*guard, uuid_bytes(effect.run_id)))
+
+
+def _send(packer: Packer, guard: Row, effect: SendMail, _: Unit) -> None:
+    recipient = packer.naming.find(effect.recipient)
+    if recipient is None:
+        recipient = packer.naming.fresh()
+        packer.naming.add(effect.recipient, recipient)
+        packer.rows[NAME].append((recipient, effect.recipient))
+    packer.rows[SEND].append(
+        (
+            *guard,
+            packer.next_sequence(),
+            recipient,
+            uuid_bytes(effect.input_id),
+            effect.kind,
+            effect.number,
+            effect.digest,
+            effect.content,
+        )
+    )
+
+
+def _append(packer: Packer, guard: Row, effect: AppendTurn, _: Unit) -> None:
+    sequence = packer.turn_sequence()
+    packer.rows[TURN].append((*guard, sequence, effect.version, uuid_bytes(effect.run_id), effect.digest, effect.body))
+    packer.rows[ADVANCE].append(
+        (
+            *guard,
+            effect.version,
+            effect.digest,
+            effect.message_count,
+            effect.sends,
+            sequence,
+            sequence if effect.sets_state else None,
+        )
+    )
+
+
+_PACK: Final[MappingProxyType[type, Callable[[Packer, Row, Any, Unit], None]]] = MappingProxyType(
+    {
+        Claim: _claim,
+        CreateIdentity: _create,
+        InsertInput: _insert,
+        TakeMail: _take,
+        Stage: _stage,
+        ChargeRun: _charge,
+        EndInput: _end,
+        RecordStep: _record,
+        DropJournal: _drop,
+        SendMail: _send,
+        AppendTurn: _append,
+    }
+)
+
+
+def pack_in_order(packer: Packer, unit: Unit, effects: Sequence[tuple[int, Effect]]) -> list[tuple[Step, Row, int]]:
+    """One unit's rows in the order in which they run, each with the index of its effect.
+
+    Raises:
+        ValueError: an id that is no UUID.
+    """
+    packer.clear()
+    packer.turn = 0
+    fence = unit.fence
+    guard: Row = (fence.key, fence.token, fence.generation, fence.version)
+    index_of: list[list[int]] = [[] for _ in STEPS]
+    for index, effect in effects:
+        _PACK[type(effect)](packer, guard, effect, unit)
+        for rows, indexes in zip(packer.rows, index_of, strict=True):
+            indexes.extend([index] * (len(rows) - len(indexes)))
+    return [
+        (step, row, index)
+        for step, rows, indexes in zip(STEPS, packer.rows, index_of, strict=True)
+        for row, index in zip(rows, indexes, strict=True)
+    ]

@@ -1,0 +1,185 @@
+"""Every statement that reads, named, with its promise. None of them grows with history or population."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- serving ------------------------------------------------------------------------------
+
+READ_META: Final = """
+SELECT store_id, incarnation, clean, sequence FROM meta
+"""
+
+# The highest numbers in use; each is the end of a B-tree.
+READ_COUNTERS: Final = """
+SELECT coalesce((SELECT max(seq) FROM input), 0),
+       coalesce((SELECT max(seq) FROM turn), 0),
+       coalesce((SELECT max(key) FROM name), 0)
+"""
+
+# -- activation ---------------------------------------------------------------------------
+
+READ_HEAD: Final = """
+SELECT name.key, head.kind, head.token, head.generation, head.version, head.session, head.digest,
+       head.message_count, head.sends, head.admissions, head.tombstone, head.last_turn, head.last_state
+  FROM name LEFT JOIN head ON head.key = name.key
+ WHERE name.name = ?1
+"""
+
+# What the head says of its last boundary, from the boundary itself.
+READ_BOUNDARY: Final = """
+SELECT identity, generation, version, digest FROM turn WHERE seq = ?1
+"""
+
+READ_BODY: Final = """
+SELECT body FROM turn WHERE seq = ?1 AND identity = ?2
+"""
+
+# The lane and the live run, in admission order.
+READ_OPEN: Final = """
+SELECT input.admission, input.input_id, input.kind, input.state, input.content, input.digest,
+       sender.name, input.run, input.attempts, input.interruptions, input.not_before
+  FROM input INDEXED BY input_open LEFT JOIN name AS sender ON sender.key = input.sender
+ WHERE input.identity = ?1 AND input.state IN (1, 2) AND input.state < 3
+ ORDER BY input.position, input.admission
+"""
+
+READ_LAST_ADMISSION: Final = """
+SELECT max(admission) FROM input INDEXED BY input_admission WHERE identity = ?1 AND admission IS NOT NULL
+"""
+
+READ_HAS_MAIL: Final = """
+SELECT EXISTS (SELECT 1 FROM input INDEXED BY input_open WHERE identity = ?1 AND state = 0 AND state < 3)
+"""
+
+READ_JOURNAL: Final = """
+SELECT name, nth, arguments, result FROM journal WHERE identity = ?1 AND run = ?2
+"""
+
+# -- mail and work ------------------------------------------------------------------------
+
+# Oldest first; the index is in that order.
+READ_MAIL: Final = """
+SELECT input.seq, input.sender, sender.name, input.input_id, input.kind, input.content
+  FROM input INDEXED BY input_open JOIN name AS sender ON sender.key = input.sender
+ WHERE input.identity = ?1 AND input.state = 0 AND input.state < 3
+ ORDER BY input.seq
+ LIMIT ?2
+"""
+
+# Grows with the open inputs, which is what it is asked for.
+READ_IDENTITIES_WITH_WORK: Final = """
+SELECT name.name
+  FROM (SELECT DISTINCT identity FROM input INDEXED BY input_open WHERE state < 3) AS busy
+  JOIN head ON head.key = busy.identity
+  JOIN name ON name.key = busy.identity
+ WHERE head.tombstone = 0
+ ORDER BY name.name
+"""
+
+# -- listings -----------------------------------------------------------------------------
+
+_INPUT_COLUMNS: Final = """
+SELECT input.seq, input.input_id, input.kind, input.state, input.content, sender.name, input.admission,
+       input.run, input.attempts, input.interruptions, input.not_before, input.ending, turn.body
+  FROM input LEFT JOIN name AS sender ON sender.key = input.sender
+             LEFT JOIN turn ON turn.seq = input.turn
+"""
+
+READ_INPUT: Final = (
+    _INPUT_COLUMNS
+    + """
+ WHERE input.input_id = ?1 AND input.identity = (SELECT key FROM name WHERE name = ?2)
+"""
+)
+
+READ_INPUTS_FORWARD: Final = (
+    _INPUT_COLUMNS
+    + """
+ WHERE input.identity = (SELECT key FROM name WHERE name = ?1) AND input.admission >= ?2
+ ORDER BY input.admission
+ LIMIT ?3
+"""
+)
+
+READ_INPUTS_BACKWARD: Final = (
+    _INPUT_COLUMNS
+    + """
+ WHERE input.identity = (SELECT key FROM name WHERE name = ?1) AND input.admission <= ?2
+ ORDER BY input.admission DESC
+ LIMIT ?3
+"""
+)
+
+READ_LAST_TURN: Final = """
+SELECT head.last_turn FROM name JOIN head ON head.key = name.key WHERE name.name = ?1
+"""
+
+# Follows each boundary to the one before it: newest first, no index needed.
+READ_TURNS: Final = """
+WITH RECURSIVE back (seq, previous, identity, body) AS (
+    SELECT seq, previous, identity, body
+      FROM turn
+     WHERE seq = ?2 AND identity = (SELECT key FROM name WHERE name = ?1)
+     UNION ALL
+    SELECT turn.seq, turn.previous, turn.identity, turn.body
+      FROM back JOIN turn ON turn.seq = back.previous AND turn.identity = back.identity
+     LIMIT ?3
+)
+SELECT seq, previous, body FROM back
+"""
+
+READ_IDENTITIES: Final = """
+SELECT name.name, head.kind, head.generation, head.version, head.message_count
+  FROM name JOIN head ON head.key = name.key
+ WHERE name.name > ?1 AND head.tombstone = 0
+ ORDER BY name.name
+ LIMIT ?2
+"""
+
+# -- why a unit was refused ---------------------------------------------------------------
+
+READ_AUTHORITY: Final = """
+SELECT token, generation, version, tombstone FROM head WHERE key = ?1
+"""
+
+READ_KEY: Final = """
+SELECT key FROM name WHERE name = ?1
+"""
+
+READ_NAME: Final = """
+SELECT name FROM name WHERE key = ?1
+"""
+
+READ_SESSION: Final = """
+SELECT 1 FROM session WHERE session = ?1
+"""
+
+READ_BY_INPUT_ID: Final = """
+SELECT input.identity, name.name, input.input_id, input.admission, input.digest
+  FROM input JOIN name ON name.key = input.identity
+ WHERE input.input_id = ?1
+"""
+
+READ_BY_IDEMPOTENCY: Final = """
+SELECT input.identity, name.name, input.input_id, input.admission, input.digest
+  FROM input JOIN name ON name.key = input.identity
+ WHERE input.identity = ?1 AND input.idempotency = ?2
+"""
+
+READ_BY_ADMISSION: Final = """
+SELECT state, run FROM input WHERE identity = ?1 AND admission = ?2
+"""
+
+READ_STEP: Final = """
+SELECT 1 FROM journal WHERE identity = ?1 AND run = ?2 AND name = ?3 AND nth = ?4
+"""
+
+# The mail that a take asks for, and whether an older one of its pair waits.
+READ_SENT: Final = """
+SELECT EXISTS (SELECT 1 FROM input AS older
+                WHERE older.identity = ?2 AND older.state = 0 AND older.state < 3
+                  AND older.seq < ?1 AND older.sender = ?3)
+  FROM input
+ WHERE seq = ?1 AND identity = ?2 AND sender = ?3 AND state = 0
+"""

@@ -1,0 +1,158 @@
+"""Reads of one connection: every method is one consistent look, and none of them writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from meerkat_actors.errors import StoreCorruptError
+from meerkat_actors.records.activation import Activation, Broken, Head, IdentityRow, TurnRow
+from meerkat_actors.records.codec import decode_state
+from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, IdentityKey, InputId, RunId, uuid_bytes
+from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.runs import Journal
+from meerkat_actors.store.recovery import ROW_UNREADABLE, ROWS_CONTRADICT, IdentityRows, assemble
+from meerkat_actors.store.sqlite import queries, statements
+from meerkat_actors.store.sqlite.rows import (
+    UNDECODABLE,
+    Database,
+    Row,
+    head_of,
+    identity_row_of,
+    input_row_of,
+    mail_of,
+    open_row_of,
+    step_of,
+    turn_row_of,
+)
+
+R = TypeVar("R")
+
+
+def read_activation(
+    database: Database, identity: AgentIdentity, fresh_key: Callable[[], IdentityKey]
+) -> Activation | Broken:
+    """Everything an owner begins with, in one read transaction."""
+    database.execute(statements.BEGIN)
+    try:
+        return _read_activation(database, identity, fresh_key)
+    except UNDECODABLE as error:
+        return Broken(identity=identity, reason=ROW_UNREADABLE, detail=f"{type(error).__name__}: {error}")
+    finally:
+        database.execute(statements.ROLLBACK)
+
+
+def _read_activation(
+    database: Database, identity: AgentIdentity, fresh_key: Callable[[], IdentityKey]
+) -> Activation | Broken:
+    found = database.execute(queries.READ_HEAD, (identity,)).fetchone()
+    if found is None:
+        return assemble(IdentityRows(identity, fresh_key(), None, None, (), 0, has_mail=False), _no_journal)
+    key = IdentityKey(found[0])
+    has_head = found[1] is not None
+    head = head_of(found[1:9]) if has_head else None
+    floor, tombstone, last_turn, last_state = found[9:] if has_head else (0, 0, 0, 0)
+    if tombstone:
+        return Broken(identity=identity, reason="deleted", detail="the identity was deleted")
+    if head is not None and not _is_at(database, key, head, last_turn):
+        detail = f"the head is at version {head.version}, its last boundary (row {last_turn}) is not"
+        return Broken(identity=identity, reason=ROWS_CONTRADICT, detail=detail)
+    last_admission = _one(database, queries.READ_LAST_ADMISSION, (key,))
+    rows = IdentityRows(
+        identity=identity,
+        key=key,
+        head=head,
+        state=_state(database, key, last_state) if last_state else None,
+        open=[open_row_of(row) for row in database.execute(queries.READ_OPEN, (key,))],
+        admissions=max(floor, last_admission or 0),
+        has_mail=bool(_one(database, queries.READ_HAS_MAIL, (key,))),
+    )
+
+    def journal_of(run_id: RunId) -> Journal:
+        return dict(step_of(row) for row in database.execute(queries.READ_JOURNAL, (key, uuid_bytes(run_id))))
+
+    return assemble(rows, journal_of)
+
+
+def read_mail(database: Database, key: IdentityKey, limit: int) -> tuple[Mail, ...]:
+    """The oldest mail of a recipient."""
+    return tuple(mail_of(row) for row in database.execute(queries.READ_MAIL, (key, max(limit, 0))))
+
+
+def read_identities_with_work(database: Database) -> tuple[AgentIdentity, ...]:
+    """Identities with open inputs or mail, in the order of their names."""
+    return tuple(AgentIdentity(row[0]) for row in database.execute(queries.READ_IDENTITIES_WITH_WORK))
+
+
+def read_input(database: Database, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
+    """One input by id."""
+    try:
+        raw = uuid_bytes(input_id)
+    except ValueError:
+        return None
+    row = database.execute(queries.READ_INPUT, (raw, identity)).fetchone()
+    return None if row is None else input_row_of(row)
+
+
+def read_inputs(
+    database: Database, identity: AgentIdentity, after: int | None, limit: int, *, newest_first: bool
+) -> tuple[InputRow, ...]:
+    """A page of admitted inputs."""
+    if newest_first:
+        query, bound = queries.READ_INPUTS_BACKWARD, COUNTER_MAX if after is None else after - 1
+    else:
+        query, bound = queries.READ_INPUTS_FORWARD, 1 if after is None else after + 1
+    if not 1 <= bound <= COUNTER_MAX:
+        return ()
+    return tuple(input_row_of(row) for row in database.execute(query, (identity, bound, max(limit, 0))))
+
+
+def read_turns(database: Database, identity: AgentIdentity, before: int | None, limit: int) -> tuple[TurnRow, ...]:
+    """A page of boundaries, newest first."""
+    sequence = _one(database, queries.READ_LAST_TURN, (identity,)) if before is None else before
+    if not sequence or limit <= 0:
+        return ()
+    return tuple(turn_row_of(row) for row in database.execute(queries.READ_TURNS, (identity, sequence, limit)))
+
+
+def read_identities(database: Database, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
+    """A page of identities in the order of their names."""
+    bindings: Row = ("" if after is None else after, max(limit, 0))
+    return tuple(identity_row_of(row) for row in database.execute(queries.READ_IDENTITIES, bindings))
+
+
+def legible(path: str, read: Callable[[], R]) -> R:
+    """Read a listing; one rotten row fails this listing, never a commit.
+
+    Raises:
+        StoreCorruptError: a row that does not decode.
+    """
+    try:
+        return read()
+    except UNDECODABLE as error:
+        problem = f"holds a row that can't be read ({type(error).__name__}: {error}); restore it from a backup"
+        raise StoreCorruptError(path=path, problem=problem) from error
+
+
+def _no_journal(_: RunId) -> Journal:
+    return {}
+
+
+def _one(database: Database, query: str, bindings: Row) -> Any:
+    row = database.execute(query, bindings).fetchone()
+    return None if row is None else row[0]
+
+
+def _is_at(database: Database, key: IdentityKey, head: Head, last_turn: int) -> bool:
+    # The boundary that the head names must be the one that made it.
+    if head.version == 0:
+        return True
+    row = database.execute(queries.READ_BOUNDARY, (last_turn,)).fetchone()
+    return row == (key, head.generation, head.version, head.digest)
+
+
+def _state(database: Database, key: IdentityKey, last_state: int) -> bytes:
+    body = _one(database, queries.READ_BODY, (last_state, key))
+    if body is None:
+        raise KeyError(f"no boundary {last_state}, which set the state")
+    return decode_state(body)

@@ -1,0 +1,195 @@
+"""One unit by itself: do it, or find out by reading why the store refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Final
+
+import apsw
+
+from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.effects import (
+    ChargeRun,
+    CreateIdentity,
+    EndInput,
+    InsertInput,
+    RecordStep,
+    SendMail,
+    Stage,
+    TakeMail,
+    Unit,
+)
+from meerkat_actors.records.ids import AgentIdentity, InputId, RunId, uuid_bytes, uuid_text
+from meerkat_actors.records.inputs import InputState
+from meerkat_actors.store.fencing import (
+    FENCE,
+    Authority,
+    claim_of,
+    creation_refusal,
+    fence_refusal,
+    in_order,
+    refused,
+)
+from meerkat_actors.store.sqlite import queries
+from meerkat_actors.store.sqlite.packing import Packer, Step, pack_in_order
+from meerkat_actors.store.sqlite.rows import STATES, Database, Row
+
+No = Refused | DuplicateInput
+
+
+def commit_unit(database: Database, packer: Packer, unit: Unit) -> No | None:
+    """Run one unit's statements inside the caller's savepoint, or say why it is refused.
+
+    A refused unit may have run some of them: the caller rolls its savepoint back.
+    """
+    try:
+        obstacle = _authority_refusal(database, unit)
+        if obstacle is not None:
+            return obstacle
+        entries = pack_in_order(packer, unit, in_order(unit.effects))
+    except ValueError as error:
+        return refused(RefusalReason.OUT_OF_RANGE, FENCE, f"the unit can't be stored: {error}")
+    for step, row, index in entries:
+        problem = _run(database, step, row)
+        if problem is not None:
+            return _explained(database, unit, index) or refused(RefusalReason.OUT_OF_RANGE, index, problem)
+    return None
+
+
+def _run(database: Database, step: Step, row: Row) -> str | None:
+    try:
+        database.execute(step.sql, row)
+    except (apsw.ConstraintError, apsw.TooBigError, ValueError, TypeError, OverflowError) as error:
+        return f"no row holds this: {error}"
+    return "its guard failed" if step.counted and database.changes() != 1 else None
+
+
+def _authority_refusal(database: Database, unit: Unit) -> Refused | None:
+    fence = unit.fence
+    found = database.execute(queries.READ_AUTHORITY, (fence.key,)).fetchone()
+    for index, effect in enumerate(unit.effects):
+        if type(effect) is CreateIdentity:
+            return _creation_refusal(database, unit, index, effect, has_head=found is not None)
+    current = None if found is None else Authority(found[0], found[1], found[2], bool(found[3]))
+    return fence_refusal(fence, claim_of(unit), current)
+
+
+def _creation_refusal(
+    database: Database, unit: Unit, index: int, effect: CreateIdentity, *, has_head: bool
+) -> Refused | None:
+    fence = unit.fence
+    key = database.execute(queries.READ_KEY, (fence.identity,)).fetchone()
+    name = database.execute(queries.READ_NAME, (fence.key,)).fetchone()
+    mismatch = creation_refusal(
+        fence,
+        index,
+        has_head=has_head,
+        key_of_name=None if key is None else key[0],
+        name_of_key=None if name is None else name[0],
+    )
+    if mismatch is not None:
+        return mismatch
+    if database.execute(queries.READ_SESSION, (uuid_bytes(effect.session_id),)).fetchone() is not None:
+        return refused(RefusalReason.KEY_MISMATCH, index, f"session {effect.session_id} belongs to another identity")
+    return None
+
+
+def _explained(database: Database, unit: Unit, index: int) -> No | None:
+    effect = unit.effects[index]
+    explain = _EXPLAIN.get(type(effect))
+    return None if explain is None else explain(database, unit.fence.key, index, effect)
+
+
+def _insert(database: Database, key: int, index: int, effect: InsertInput) -> No | None:
+    return _duplicate(database, key, index, effect.input_id, effect.digest, effect.idempotency_key) or _admission_taken(
+        database, key, index, effect.admission
+    )
+
+
+def _take(database: Database, key: int, index: int, effect: TakeMail) -> No | None:
+    waiting = database.execute(queries.READ_SENT, (effect.sequence, key, effect.sender_key)).fetchone()
+    if waiting is None:
+        return refused(
+            RefusalReason.INPUT_STATE_CONFLICT, index, f"sequence {effect.sequence} is no mail waiting from that sender"
+        )
+    if waiting[0]:
+        return refused(RefusalReason.NOT_HEAD_OF_PAIR, index, "an older message of that sender waits")
+    return _admission_taken(database, key, index, effect.admission)
+
+
+def _stage(database: Database, key: int, index: int, effect: Stage) -> No | None:
+    return _state_conflict(database, key, index, effect.admission, wanted=InputState.QUEUED, run_id=None)
+
+
+def _of_run(database: Database, key: int, index: int, effect: ChargeRun | EndInput) -> No | None:
+    return _state_conflict(database, key, index, effect.admission, wanted=InputState.STAGED, run_id=effect.run_id)
+
+
+def _record(database: Database, key: int, index: int, effect: RecordStep) -> No | None:
+    conflict = _state_conflict(database, key, index, effect.admission, wanted=InputState.STAGED, run_id=effect.run_id)
+    if conflict is not None:
+        return conflict
+    step: Row = (key, uuid_bytes(effect.run_id), effect.name, effect.nth)
+    if database.execute(queries.READ_STEP, step).fetchone() is None:
+        return None
+    return refused(
+        RefusalReason.INPUT_STATE_CONFLICT, index, f"step {effect.name!r} (use {effect.nth}) is recorded already"
+    )
+
+
+def _send(database: Database, _: int, index: int, effect: SendMail) -> No | None:
+    found = database.execute(queries.READ_KEY, (effect.recipient,)).fetchone()
+    recipient = 0 if found is None else int(found[0])
+    return _duplicate(database, recipient, index, effect.input_id, effect.digest, None)
+
+
+def _duplicate(
+    database: Database, key: int, index: int, input_id: InputId, digest: bytes, idempotency_key: str | None
+) -> DuplicateInput | None:
+    # The id is global; the key is its identity's own.
+    first = database.execute(queries.READ_BY_INPUT_ID, (uuid_bytes(input_id),)).fetchone()
+    if first is None and idempotency_key is not None:
+        first = database.execute(queries.READ_BY_IDEMPOTENCY, (key, idempotency_key)).fetchone()
+    if first is None:
+        return None
+    owner, name, first_id, admission, first_digest = first
+    return DuplicateInput(
+        effect=index,
+        identity=AgentIdentity(name),
+        first=InputId(uuid_text(first_id)),
+        admission=admission or 0,
+        same_content=owner == key and first_digest == digest,
+    )
+
+
+def _admission_taken(database: Database, key: int, index: int, admission: int) -> Refused | None:
+    if database.execute(queries.READ_BY_ADMISSION, (key, admission)).fetchone() is None:
+        return None
+    return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is taken")
+
+
+def _state_conflict(
+    database: Database, key: int, index: int, admission: int, *, wanted: InputState, run_id: RunId | None
+) -> Refused | None:
+    found = database.execute(queries.READ_BY_ADMISSION, (key, admission)).fetchone()
+    wish = wanted if run_id is None else f"{wanted} for run {run_id}"
+    if found is None:
+        return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is unknown, not {wish}")
+    state = STATES[found[0]]
+    if state is wanted and (run_id is None or found[1] == uuid_bytes(run_id)):
+        return None
+    return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is {state}, not {wish}")
+
+
+_EXPLAIN: Final[MappingProxyType[type, Callable[[Database, int, int, Any], No | None]]] = MappingProxyType(
+    {
+        InsertInput: _insert,
+        TakeMail: _take,
+        Stage: _stage,
+        ChargeRun: _of_run,
+        EndInput: _of_run,
+        RecordStep: _record,
+        SendMail: _send,
+    }
+)

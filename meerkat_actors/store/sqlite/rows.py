@@ -1,0 +1,169 @@
+"""The edge to APSW: what we use of a connection, with types, and rows of values to and from records.
+
+APSW's stubs name ``collections.abc.Buffer``, which Python 3.11 has not, so type checkers see
+``Unknown`` in them. ``Any`` and ``cast`` stay in this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypeAlias, cast
+
+import apsw
+
+from meerkat_actors.records.activation import Head, IdentityRow, TurnRow
+from meerkat_actors.records.ids import RunId, uuid_text
+from meerkat_actors.records.inputs import InputKind, InputRow, InputState, Mail
+from meerkat_actors.records.runs import JournalEntry
+from meerkat_actors.store.recovery import OpenRow
+
+Value: TypeAlias = int | str | bytes | None
+"""What we store. No floats: every number of ours is a counter or a time in whole milliseconds."""
+Row: TypeAlias = tuple[Value, ...]
+
+UNDECODABLE: Final = (ValueError, TypeError, KeyError)
+"""What decoding a rotten row raises; also text that is not UTF-8."""
+
+
+class Cursor(Protocol):
+    """The rows of one statement."""
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
+    def fetchone(self) -> tuple[Any, ...] | None: ...
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+
+class Database(Protocol):
+    """What we use of an ``apsw.Connection``."""
+
+    @property
+    def in_transaction(self) -> bool: ...
+    def execute(self, statements: str, bindings: Row | None = None) -> Cursor: ...
+    def executemany(self, statements: str, sequenceofbindings: Iterable[Row]) -> Cursor: ...
+    def changes(self) -> int: ...
+    def total_changes(self) -> int: ...
+    def close(self) -> None: ...
+
+
+def typed(connection: apsw.Connection) -> Database:
+    """The same connection, as this floor sees it."""
+    return cast("Database", connection)
+
+
+STATE_CODES: Final = MappingProxyType(
+    {
+        InputState.SENT: 0,
+        InputState.QUEUED: 1,
+        InputState.STAGED: 2,
+        InputState.CONSUMED: 3,
+        InputState.SUPERSEDED: 4,
+        InputState.COALESCED: 5,
+        InputState.ABANDONED: 6,
+    }
+)
+QUEUED: Final = STATE_CODES[InputState.QUEUED]
+STAGED: Final = STATE_CODES[InputState.STAGED]
+CONSUMED: Final = STATE_CODES[InputState.CONSUMED]
+ABANDONED: Final = STATE_CODES[InputState.ABANDONED]
+
+STATES: Final = tuple(STATE_CODES)
+"""By code."""
+# A lookup costs a tenth of calling the enum.
+_KINDS: Final = MappingProxyType({kind.value: kind for kind in InputKind})
+
+
+def head_of(row: tuple[Any, ...]) -> Head:
+    """From the first columns of ``READ_HEAD``, after the key."""
+    kind, token, generation, version, session, digest, message_count, sends = row
+    return Head(
+        kind=kind,
+        token=token,
+        generation=generation,
+        version=version,
+        session_id=cast("Any", uuid_text(session)),
+        digest=digest,
+        message_count=message_count,
+        sends=sends,
+    )
+
+
+def open_row_of(row: tuple[Any, ...]) -> OpenRow:
+    """From ``READ_OPEN``."""
+    admission, input_id, kind, state, content, digest, sender, run, attempts, interruptions, not_before = row
+    return OpenRow(
+        admission,
+        cast("Any", uuid_text(input_id)),
+        _KINDS[kind],
+        STATES[state],
+        content,
+        digest,
+        sender,
+        run_id_of(run),
+        attempts,
+        interruptions,
+        not_before,
+    )
+
+
+def mail_of(row: tuple[Any, ...]) -> Mail:
+    """From ``READ_MAIL``."""
+    sequence, sender_key, sender, input_id, kind, content = row
+    return Mail(sequence, sender_key, sender, cast("Any", uuid_text(input_id)), _KINDS[kind], content)
+
+
+def input_row_of(row: tuple[Any, ...]) -> InputRow:
+    """From ``READ_INPUT`` and its pages."""
+    (
+        sequence,
+        input_id,
+        kind,
+        state,
+        content,
+        sender,
+        admission,
+        run,
+        attempts,
+        interruptions,
+        not_before,
+        ending,
+        body,
+    ) = row
+    return InputRow(
+        sequence=sequence,
+        input_id=cast("Any", uuid_text(input_id)),
+        kind=_KINDS[kind],
+        state=STATES[state],
+        content=content,
+        sender=sender,
+        admission=admission,
+        run_id=run_id_of(run),
+        attempts=attempts,
+        interruptions=interruptions,
+        not_before_ms=not_before,
+        ending=ending,
+        turn=body,
+    )
+
+
+def turn_row_of(row: tuple[Any, ...]) -> TurnRow:
+    """From ``READ_TURNS``."""
+    sequence, previous, body = row
+    return TurnRow(sequence, previous, body)
+
+
+def identity_row_of(row: tuple[Any, ...]) -> IdentityRow:
+    """From ``READ_IDENTITIES``."""
+    name, kind, generation, version, message_count = row
+    return IdentityRow(identity=name, kind=kind, generation=generation, version=version, message_count=message_count)
+
+
+def step_of(row: tuple[Any, ...]) -> tuple[tuple[str, int], JournalEntry]:
+    """From ``READ_JOURNAL``."""
+    name, nth, arguments, result = row
+    return (name, nth), JournalEntry(arguments, result)
+
+
+def run_id_of(raw: bytes | None) -> RunId | None:
+    """A run's id from its column."""
+    return None if raw is None else RunId(uuid_text(raw))

@@ -1,0 +1,128 @@
+"""The tables: the data dictionary. SQLite keeps this text, so every database carries its own.
+
+Input states: 0 sent, 1 queued, 2 staged; terminal from 3 on: 3 consumed, 4 superseded,
+5 coalesced, 6 abandoned. ``state < 3`` is spelled in every query that the partial index
+``input_open`` is to serve: SQLite does not conclude it from ``state = 0``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x4D6B4174
+"""``MkAt``, in the file's header: whose file this is."""
+
+SCHEMA_VERSION: Final = 1
+"""In ``user_version``. A newer file is refused."""
+
+PAGE_BYTES: Final = 4096
+"""See ``scripts/benchmarks/store_commit.py``: 8 KiB pages commit no faster and write more."""
+
+TABLES: Final = (
+    """
+CREATE TABLE meta (                 -- one row: the store itself
+    only_row    INTEGER PRIMARY KEY CHECK (only_row = 1),
+    store_id    TEXT    NOT NULL CHECK (length(store_id) = 36),   -- names this file for ever
+    epoch       INTEGER NOT NULL CHECK (epoch >= 1),              -- raised by restoring a backup: voids cursors
+    incarnation INTEGER NOT NULL CHECK (incarnation >= 0),        -- how often serving began
+    clean       INTEGER NOT NULL CHECK (clean IN (0, 1)),         -- 1: the last incarnation ended in good order
+    sequence    INTEGER NOT NULL CHECK (sequence >= 0)            -- none above it was given out when serving last ended
+) STRICT
+""",
+    """
+CREATE TABLE name (                 -- the integer key of an identity's name; made at first mention, for ever
+    key  INTEGER PRIMARY KEY CHECK (key >= 1),
+    name TEXT    NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 160)
+) STRICT
+""",
+    """
+CREATE TABLE head (                 -- the authority of one identity, and the fence; never deleted
+    key           INTEGER PRIMARY KEY REFERENCES name (key),
+    kind          TEXT    NOT NULL,                                -- the agent kind it was created with
+    token         INTEGER NOT NULL CHECK (token >= 1),             -- the highest fencing token ever claimed
+    generation    INTEGER NOT NULL CHECK (generation >= 0),        -- destructive resets so far
+    version       INTEGER NOT NULL CHECK (version >= 0),           -- boundaries of this generation
+    owner         INTEGER NOT NULL CHECK (owner >= 1),             -- the incarnation that claimed last
+    session       BLOB    NOT NULL CHECK (length(session) = 16),   -- the generation's session id
+    digest        BLOB    NOT NULL CHECK (length(digest) = 32),    -- the transcript's hash chain
+    message_count INTEGER NOT NULL CHECK (message_count >= 0),     -- length of the transcript
+    last_turn     INTEGER NOT NULL CHECK (last_turn >= 0),         -- sequence of the last boundary; 0: none
+    last_state    INTEGER NOT NULL CHECK (last_state >= 0),        -- sequence of the one that set the state; 0: none
+    admissions    INTEGER NOT NULL CHECK (admissions >= 0),        -- floor of the admission counter under pruned inputs
+    sends         INTEGER NOT NULL CHECK (sends >= 0),             -- the send counter
+    mail_floor    INTEGER NOT NULL CHECK (mail_floor >= 0),        -- mail of a lower sequence can't be taken
+    tombstone     INTEGER NOT NULL CHECK (tombstone IN (0, 1)),    -- 1: deleted; the row stays as a fence
+    desired       TEXT    NOT NULL                                 -- what the operator wants: 'open'
+) STRICT
+""",
+    """
+CREATE TABLE session (              -- a session id belongs to one generation of one identity, for ever
+    session    BLOB    NOT NULL PRIMARY KEY CHECK (length(session) = 16),
+    identity   INTEGER NOT NULL REFERENCES name (key),
+    generation INTEGER NOT NULL CHECK (generation >= 0)
+) STRICT, WITHOUT ROWID
+""",
+    """
+CREATE TABLE input (                -- one input of one identity
+    seq           INTEGER PRIMARY KEY,                             -- from the store-wide sequence
+    identity      INTEGER NOT NULL REFERENCES name (key),          -- whose input it is; mail: the recipient
+    admission     INTEGER CHECK (admission >= 1),                  -- the identity's admission sequence; null while sent
+    input_id      BLOB    NOT NULL CHECK (length(input_id) = 16),
+    kind          TEXT    NOT NULL,                                -- see records/inputs.py
+    lane          INTEGER NOT NULL DEFAULT 0 CHECK (lane >= 0),    -- 0: the queue
+    state         INTEGER NOT NULL CHECK (state BETWEEN 0 AND 6),
+    attempts      INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),       -- failed turns so far
+    interruptions INTEGER NOT NULL DEFAULT 0 CHECK (interruptions >= 0),  -- unclean ends since the last progress
+    not_before    INTEGER NOT NULL DEFAULT 0 CHECK (not_before >= 0),     -- wall clock, ms: no attempt earlier
+    position      INTEGER NOT NULL DEFAULT 0 CHECK (position >= 0),       -- in its run, before admission order
+    turn          INTEGER CHECK (turn >= 1),                       -- sequence of the boundary that consumed it
+    run           BLOB    CHECK (length(run) = 16),                -- the run it is or was bound to
+    sender        INTEGER REFERENCES name (key),                   -- the sending identity; null: from outside
+    number        INTEGER CHECK (number >= 0),                     -- the sender's send counter
+    idempotency   TEXT,                                            -- the caller's key, unique in its identity
+    ending        BLOB,                                            -- canonical JSON of the abandonment
+    digest        BLOB    NOT NULL CHECK (length(digest) = 32),    -- SHA-256 of the content
+    content       BLOB    NOT NULL,                                -- canonical JSON
+    CHECK ((state = 0) = (admission IS NULL)),
+    CHECK (state <> 2 OR run IS NOT NULL),
+    CHECK ((state = 3) = (turn IS NOT NULL)),
+    CHECK ((state = 6) = (ending IS NOT NULL)),
+    CHECK ((sender IS NULL) = (number IS NULL))
+) STRICT
+""",
+    """
+CREATE TABLE turn (                 -- one boundary, packed; never updated
+    seq        INTEGER PRIMARY KEY,                                -- from the store-wide sequence
+    identity   INTEGER NOT NULL REFERENCES head (key),
+    version    INTEGER NOT NULL CHECK (version >= 1),              -- the checkpoint version that it made
+    generation INTEGER NOT NULL CHECK (generation >= 0),
+    token      INTEGER NOT NULL CHECK (token >= 1),                -- under which it was written
+    previous   INTEGER NOT NULL CHECK (previous >= 0),             -- sequence of the boundary before it; 0: none
+    run        BLOB    NOT NULL CHECK (length(run) = 16),
+    digest     BLOB    NOT NULL CHECK (length(digest) = 32),       -- the transcript's hash chain after it
+    body       BLOB    NOT NULL                                    -- log, receipt, text, state: canonical JSON
+) STRICT
+""",
+    """
+CREATE TABLE journal (              -- one recorded step of a live run; dropped with its run
+    identity  INTEGER NOT NULL REFERENCES head (key),
+    run       BLOB    NOT NULL CHECK (length(run) = 16),
+    name      TEXT    NOT NULL,
+    nth       INTEGER NOT NULL CHECK (nth >= 1),                   -- use of the name within the run
+    arguments BLOB    NOT NULL,                                    -- digest of the arguments
+    result    BLOB    NOT NULL,                                    -- canonical JSON
+    PRIMARY KEY (identity, run, name, nth)
+) STRICT, WITHOUT ROWID
+""",
+)
+
+INDEXES: Final = (
+    # An input is addressed by its admission; an admission is used once.
+    "CREATE UNIQUE INDEX input_admission ON input (identity, admission) WHERE admission IS NOT NULL",
+    # An input id is used once in the whole store.
+    "CREATE UNIQUE INDEX input_id ON input (input_id)",
+    # A caller's key is used once in its identity.
+    "CREATE UNIQUE INDEX input_idempotency ON input (identity, idempotency) WHERE idempotency IS NOT NULL",
+    # Recovery and mail read open rows only, in the order of the sequence: independent of history.
+    "CREATE INDEX input_open ON input (identity, state) WHERE state < 3",
+)

@@ -1,0 +1,156 @@
+"""Every statement that writes, named, with its promise.
+
+Parameters are numbered, and bound as tuples: binding a dict by name costs 60 % more per row
+(``scripts/benchmarks/store_commit.py``). ``?1`` to ``?4`` are always the fence: key, token,
+generation, version. Every statement touches exactly one row, or none when its guard fails,
+so a group of them is checked by counting. Run in the order in which they stand here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Takes an existing identity over: only from the token that the claimer read. ?5 is that token, ?6 the incarnation.
+CLAIM_HEAD: Final = """
+UPDATE head
+   SET token = ?2, owner = ?6
+ WHERE key = ?1 AND token = ?5 AND generation = ?3 AND version = ?4 AND tombstone = 0
+"""
+
+# Gives a name its key, once: both are unique.
+INSERT_NAME: Final = """
+INSERT INTO name (key, name) VALUES (?1, ?2)
+"""
+
+# Makes the authority row, once.
+INSERT_HEAD: Final = """
+INSERT INTO head (
+    key, kind, token, generation, version, owner, session, digest, message_count,
+    last_turn, last_state, admissions, sends, mail_floor, tombstone, desired
+) VALUES (?1, ?5, ?2, ?3, ?4, ?6, ?7, ?8, 0, 0, 0, 0, 0, 0, 0, 'open')
+"""
+
+# Binds the first session to the identity, once in the whole store.
+INSERT_SESSION: Final = """
+INSERT INTO session (session, identity, generation) VALUES (?1, ?2, ?3)
+"""
+
+# Admits an input while the writer owns the identity; an id, a key or an admission used before is a conflict.
+INSERT_INPUT: Final = """
+INSERT INTO input (seq, identity, admission, input_id, kind, state, run, idempotency, digest, content)
+SELECT ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+  FROM head
+ WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
+"""
+
+# Admits mail that nobody took yet, and only the oldest of its pair. ?5 is its sequence, ?6 its sender.
+TAKE_MAIL: Final = """
+UPDATE input
+   SET admission = ?7, state = ?8, run = ?9
+ WHERE seq = ?5 AND identity = ?1 AND sender = ?6 AND state = 0
+   AND NOT EXISTS (SELECT 1 FROM input AS older
+                    WHERE older.identity = ?1 AND older.state = 0 AND older.state < 3
+                      AND older.seq < ?5 AND older.sender = ?6)
+   AND EXISTS (SELECT 1 FROM head
+                WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
+"""
+
+# Binds a queued input to a run.
+STAGE_INPUT: Final = """
+UPDATE input
+   SET state = 2, run = ?6
+ WHERE identity = ?1 AND admission = ?5 AND state = 1
+   AND EXISTS (SELECT 1 FROM head
+                WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
+"""
+
+# Sets the counters of an input while it is staged for that run.
+CHARGE_INPUT: Final = """
+UPDATE input
+   SET attempts = ?7, interruptions = ?8, not_before = ?9
+ WHERE identity = ?1 AND admission = ?5 AND state = 2 AND run = ?6
+   AND EXISTS (SELECT 1 FROM head
+                WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
+"""
+
+# Gives an input its one outcome, from its run only.
+END_INPUT: Final = """
+UPDATE input
+   SET state = ?7, turn = ?8, ending = ?9
+ WHERE identity = ?1 AND admission = ?5 AND state = 2 AND run = ?6
+   AND EXISTS (SELECT 1 FROM head
+                WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
+"""
+
+# Records a step once, while the run's first member is staged for it.
+RECORD_STEP: Final = """
+INSERT INTO journal (identity, run, name, nth, arguments, result)
+SELECT ?1, ?6, ?7, ?8, ?9, ?10
+  FROM head JOIN input ON input.identity = head.key
+ WHERE head.key = ?1 AND head.token = ?2 AND head.generation = ?3 AND head.version = ?4 AND head.tombstone = 0
+   AND input.admission = ?5 AND input.state = 2 AND input.run = ?6
+"""
+
+# Forgets the steps of one run. Touches as many rows as there are steps, so it is not counted.
+DROP_JOURNAL: Final = """
+DELETE FROM journal
+ WHERE identity = ?1 AND run = ?5
+   AND EXISTS (SELECT 1 FROM head
+                WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
+"""
+
+# Inserts mail under the sender's fence. ?6 is the recipient, who need not exist.
+SEND_MAIL: Final = """
+INSERT INTO input (seq, identity, input_id, kind, state, sender, number, digest, content)
+SELECT ?5, ?6, ?7, ?8, 0, ?1, ?9, ?10, ?11
+  FROM head
+ WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
+"""
+
+# Appends a boundary behind the last one.
+INSERT_TURN: Final = """
+INSERT INTO turn (seq, identity, version, generation, token, previous, run, digest, body)
+SELECT ?5, ?1, ?6, ?3, ?2, last_turn, ?7, ?8, ?9
+  FROM head
+ WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
+"""
+
+# Compare-and-set: moves the head one boundary on iff the writer is where it believes to be. ?10: null keeps the state.
+ADVANCE_HEAD: Final = """
+UPDATE head
+   SET version = ?5, digest = ?6, message_count = ?7, sends = ?8, last_turn = ?9,
+       last_state = coalesce(?10, last_state)
+ WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
+"""
+
+# One row iff the fence holds: for a unit without any guarded statement.
+CHECK_FENCE: Final = """
+SELECT 1
+  FROM head
+ WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
+"""
+
+# -- serving ------------------------------------------------------------------------------
+
+# The barrier: one real write before anything that was read is acted on.
+BEGIN_INCARNATION: Final = """
+UPDATE meta SET incarnation = incarnation + 1, clean = 0
+"""
+
+# What the next incarnation begins with.
+END_INCARNATION: Final = """
+UPDATE meta SET clean = ?1, sequence = ?2
+"""
+
+# The one row of a new store.
+INSERT_META: Final = """
+INSERT INTO meta (only_row, store_id, epoch, incarnation, clean, sequence) VALUES (1, ?1, 1, 0, 1, 0)
+"""
+
+BEGIN: Final = "BEGIN"
+BEGIN_IMMEDIATE: Final = "BEGIN IMMEDIATE"
+COMMIT: Final = "COMMIT"
+ROLLBACK: Final = "ROLLBACK"
+SAVEPOINT: Final = "SAVEPOINT unit"
+RELEASE: Final = "RELEASE unit"
+ROLLBACK_TO: Final = "ROLLBACK TO unit"

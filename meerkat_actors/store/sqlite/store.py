@@ -1,0 +1,229 @@
+"""The SQLite store: one connection, one writer, every promise of the port."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import apsw
+
+from meerkat_actors.errors import StoreCorruptError, StoreFailedError, StoreFullError, UsageError
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening, TurnRow
+from meerkat_actors.records.commits import CommitOutcome, RefusalReason
+from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
+from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.store.fencing import FENCE, refused, unit_refusal
+from meerkat_actors.store.sqlite import queries, reading, statements
+from meerkat_actors.store.sqlite.grouping import commit_units
+from meerkat_actors.store.sqlite.locking import StoreLock
+from meerkat_actors.store.sqlite.naming import Naming
+from meerkat_actors.store.sqlite.packing import Packer
+from meerkat_actors.store.sqlite.rows import typed
+
+R = TypeVar("R")
+
+
+class SqliteStore:
+    """One database file, held by this process. Made by ``open_sqlite``.
+
+    After a failure whose outcome is unknown it answers nothing any more but ``end`` and ``close``:
+    what its connection still reads may never have reached the disk.
+    """
+
+    def __init__(self, path: str, connection: apsw.Connection, lock: StoreLock) -> None:
+        self._path = path
+        self._connection = connection
+        self._database = typed(connection)
+        self._lock = lock
+        self._pid = os.getpid()
+        self._naming = Naming(self._database)
+        self._packer = Packer(self._naming)
+        self._failure: str | None = None
+        self._closed = False
+        self._moved = ctypes.c_int(0)
+        self._moved_address = ctypes.addressof(self._moved)
+        self._log_pages = 0
+        self._copied_pages = 0
+        connection.set_wal_hook(self._note_log)
+
+    @property
+    def inline(self) -> bool:
+        """See ``Store.inline``: a commit waits for the disk."""
+        return False
+
+    @property
+    def location(self) -> str:
+        """See ``Store.location``."""
+        return self._path
+
+    @property
+    def wal_pages(self) -> int:
+        """See ``Store.wal_pages``."""
+        return max(0, self._log_pages - self._copied_pages)
+
+    def begin(self) -> Opening:
+        """See ``Store.begin``."""
+        return self._guarded(self._begin)
+
+    def end(self, *, clean: bool) -> None:
+        """See ``Store.end``. A store that failed stays as it is: unclean."""
+        if self._failure is None:
+            self._guarded(lambda: self._end(clean=clean))
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        if self._closed or os.getpid() != self._pid:  # a forked child holds nothing of its own
+            return
+        self._closed = True
+        try:
+            self._connection.set_wal_hook(None)
+            with suppress(apsw.Error):  # what is durable is durable; there is nobody left to tell
+                self._connection.close(force=True)
+            if self._failure is not None:
+                self._forget_cached_pages()
+        finally:
+            self._lock.release()
+
+    def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
+        """See ``Store.commit``."""
+        refusals = [unit_refusal(unit) for unit in units]
+        if any(refusals):
+            sound = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
+            outcomes = iter(self.commit(sound))
+            return [next(outcomes) if refusal is None else refusal for refusal in refusals]
+        return self._guarded(lambda: self._commit(units)) if units else []
+
+    def checkpoint(self) -> None:
+        """See ``Store.checkpoint``."""
+        self._guarded(self._checkpoint)
+
+    def activate(self, identity: AgentIdentity) -> Activation | Broken:
+        """See ``Store.activate``."""
+        return self._guarded(lambda: reading.read_activation(self._database, identity, self._naming.fresh))
+
+    def pending_mail(self, key: IdentityKey, *, limit: int) -> tuple[Mail, ...]:
+        """See ``Store.pending_mail``."""
+        return self._listed(lambda: reading.read_mail(self._database, key, limit))
+
+    def identities_with_work(self) -> tuple[AgentIdentity, ...]:
+        """See ``Store.identities_with_work``."""
+        return self._listed(lambda: reading.read_identities_with_work(self._database))
+
+    def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
+        """See ``Store.find_input``."""
+        return self._listed(lambda: reading.read_input(self._database, identity, input_id))
+
+    def page_inputs(
+        self, identity: AgentIdentity, *, after: int | None, limit: int, newest_first: bool
+    ) -> tuple[InputRow, ...]:
+        """See ``Store.page_inputs``."""
+        return self._listed(
+            lambda: reading.read_inputs(self._database, identity, after, limit, newest_first=newest_first)
+        )
+
+    def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
+        """See ``Store.page_turns``."""
+        return self._listed(lambda: reading.read_turns(self._database, identity, before, limit))
+
+    def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
+        """See ``Store.page_identities``."""
+        return self._listed(lambda: reading.read_identities(self._database, after, limit))
+
+    def _begin(self) -> Opening:
+        self._database.execute(statements.BEGIN_IMMEDIATE)
+        meta = self._database.execute(queries.READ_META).fetchone()
+        counters = self._database.execute(queries.READ_COUNTERS).fetchone()
+        assert meta is not None
+        assert counters is not None
+        self._database.execute(statements.BEGIN_INCARNATION)
+        self._database.execute(statements.COMMIT)
+        self._require_in_place()
+        store_id, incarnation, clean, sequence = meta
+        last_input, last_turn, last_key = counters
+        self._packer.incarnation = incarnation + 1
+        self._packer.sequence = max(sequence, last_input, last_turn)
+        self._naming.begin(last_key)
+        return Opening(store_id=store_id, incarnation=incarnation + 1, was_clean=bool(clean))
+
+    def _end(self, *, clean: bool) -> None:
+        self._database.execute(statements.END_INCARNATION, (int(clean), self._packer.sequence))
+        self._require_in_place()
+
+    def _commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
+        assert self._packer.incarnation, "commit before begin"
+        try:
+            outcomes = commit_units(self._database, self._packer, units)
+        except apsw.FullError as error:
+            self._roll_back()
+            return [refused(RefusalReason.STORE_FULL, FENCE, f"the disk is full: {error}")] * len(units)
+        except BaseException:
+            self._roll_back()
+            raise
+        self._require_in_place()
+        return outcomes
+
+    def _checkpoint(self) -> None:
+        try:
+            self._log_pages, self._copied_pages = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.FullError as error:
+            problem = "the disk is full, so the log can't be moved into the database; nothing is lost, make room"
+            raise StoreFullError(path=self._path, problem=problem) from error
+
+    def _roll_back(self) -> None:
+        # SQLite has often done it itself; what counts is that no transaction is left.
+        if self._database.in_transaction:
+            self._database.execute(statements.ROLLBACK)
+        assert not self._database.in_transaction
+
+    def _require_in_place(self) -> None:
+        # A deleted or replaced file takes writes without complaint. 3.5 us.
+        self._moved.value = 0
+        self._connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, self._moved_address)
+        if self._moved.value:
+            self._failure = "the file was deleted or replaced while it was open"
+            raise StoreFailedError(path=self._path, problem=f"{self._failure}; put it back and reopen")
+
+    def _note_log(self, _: apsw.Connection, __: str, pages: int) -> int:
+        if pages < self._copied_pages:  # everything was copied, and the log began anew
+            self._copied_pages = 0
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _listed(self, read: Callable[[], R]) -> R:
+        return self._guarded(lambda: reading.legible(self._path, read))
+
+    def _guarded(self, work: Callable[[], R]) -> R:
+        """Run what uses the connection; after a failure of the database nothing does any more."""
+        if self._closed or os.getpid() != self._pid:
+            raise UsageError(problem=f"{self._path}: this store is closed, or was opened before a fork; open it again")
+        if self._failure is not None:
+            raise StoreFailedError(path=self._path, problem=f"failed before ({self._failure}); close and reopen it")
+        try:
+            return work()
+        except apsw.BusyError as error:
+            self._failure = str(error)
+            problem = "another process holds the write lock (a sqlite3 tool, perhaps); end it and reopen"
+            raise StoreFailedError(path=self._path, problem=problem) from error
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            self._failure = str(error)
+            raise StoreCorruptError(
+                path=self._path, problem=f"is damaged: {error}; restore it from a backup"
+            ) from error
+        except apsw.Error as error:
+            self._failure = str(error)
+            problem = f"SQLite failed: {error}; whether the last commits are durable is unknown, reopen it to learn"
+            raise StoreFailedError(path=self._path, problem=problem) from error
+
+    def _forget_cached_pages(self) -> None:
+        # After a failed fsync the page cache shows what the disk may not hold (reliability.md, P12).
+        for path in (self._path, f"{self._path}-wal"):
+            with suppress(OSError):
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                finally:
+                    os.close(descriptor)
