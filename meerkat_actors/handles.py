@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from typing import Generic, Literal, TypeVar
 
+import trio
 from attrs import frozen
 
 from meerkat_actors.actors.directory import Directory
@@ -70,6 +71,7 @@ class Listing(AsyncIterator[T], Generic[T]):
 
     async def __anext__(self) -> T:
         """The next row. Cancelling the wait loses nothing: the same row is next."""
+        await trio.lowlevel.checkpoint()
         while not self._page:
             if self._is_last:
                 raise StopAsyncIteration
@@ -79,6 +81,7 @@ class Listing(AsyncIterator[T], Generic[T]):
 
     async def aclose(self) -> None:
         """End the listing early; there is nothing to release yet, but there may be later."""
+        await trio.lowlevel.checkpoint()
         self._page, self._is_last = [], True
 
     @abstractmethod

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from inspect import iscoroutinefunction
 from os import PathLike, fspath
-from typing import Literal
+from typing import Literal, cast
 
 from meerkat_actors.actors.directory import Directory, open_directory
 from meerkat_actors.actors.identity import Counters
@@ -168,7 +168,7 @@ def _checked(agents: Mapping[str, AgentFunction], ownership: str) -> Mapping[str
 
 def _one_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What people are shown: the one error inside nested groups, if it is one."""
-    errors = list(_leaves(group))
+    errors = _leaves(group)
     ours = [error for error in errors if isinstance(error, MeerkatError)]
     if len(errors) == 1:
         return errors[0]
@@ -177,11 +177,8 @@ def _one_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return group
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            found.extend(_leaves(error))
-        else:
-            found.append(error)
-    return found
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        nested = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        return [leaf for inner in nested for leaf in _leaves(inner)]
+    return [error]

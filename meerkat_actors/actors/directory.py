@@ -29,10 +29,10 @@ from meerkat_actors.errors import (
     StoreFailedError,
     UsageError,
 )
-from meerkat_actors.records.commands import BackoffOver, Create, Send
+from meerkat_actors.records.commands import Create, Send
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.events import IdentityBroke, OwnerCrashed
-from meerkat_actors.records.ids import AgentIdentity, RunId
+from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
 
 _SWEEPS_PER_PASSIVATION = 4
@@ -220,7 +220,7 @@ async def open_directory(
                 counters,
                 env.random("backoff").random,
                 start_turn,
-                lambda entry, run_id, at_ms: owners.start_soon(_wake_later, env, entry, run_id, at_ms),
+                lambda entry, envelope, seconds: owners.start_soon(_post_later, entry, envelope, seconds),
                 directory.on_parked,
                 lambda: directory.is_closing,
             )
@@ -233,6 +233,7 @@ async def open_directory(
         with trio.move_on_after(limits.drain_seconds):
             await directory.wait_empty()
         owners.cancel_scope.cancel()
+    directory.phase = "closed"
 
 
 @asynccontextmanager
@@ -319,9 +320,9 @@ async def _sweep(directory: Directory, limits: Limits) -> None:
         directory.evict_idle()
 
 
-async def _wake_later(env: Env, entry: Entry, run_id: RunId, at_ms: int) -> None:
-    await trio.sleep(max(0, at_ms - env.wall_ms()) / 1000)
-    entry.mailbox.post_from_child(Envelope(BackoffOver(run_id), None, wants_outcome=False))
+async def _post_later(entry: Entry, envelope: Envelope, seconds: float) -> None:
+    await trio.sleep(max(0.0, seconds))
+    entry.mailbox.post_from_child(envelope)
 
 
 def _broken_error(broke: IdentityBroke) -> MeerkatError:

@@ -249,14 +249,12 @@ async def open_storage(
         batches = _Batches(store, writer, limits, on_mail)
         try:
             opening = await writer.call(store.begin)
-            try:
-                async with _serving(batches, limits):
-                    yield StorageHandle(batches, opening)
-            finally:
-                if batches.failure is None:
-                    await writer.call(partial(store.end, clean=True))
+            async with _serving(batches, limits):
+                yield StorageHandle(batches, opening)
         finally:
-            await writer.call(store.close)
+            # Shielded with a deadline: cleanup; a call to the writer can't be cancelled anyway.
+            with trio.move_on_after(limits.drain_seconds, shield=True):
+                await writer.call(partial(_close, store, is_clean=batches.failure is None))
     finally:
         lender.uninstall()
         writer.join()
@@ -295,6 +293,14 @@ async def _pump(service: trio.CancelScope, batches: _Batches) -> None:
                     batches.begin()
         finally:
             batches.close()
+
+
+def _close(store: Store, *, is_clean: bool) -> None:
+    try:
+        if is_clean:
+            store.end(clean=True)
+    finally:
+        store.close()
 
 
 def _work(store: Store, units: list[Unit], reads: list[Callable[[Store], Any]]) -> _Worked:

@@ -272,10 +272,10 @@ async def _attempt(job: TurnJob) -> TurnEnding:
         return _completed(draft, await job.function(Turn(job, draft)), job.limits)
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except trio.Cancelled:
+    except trio.Cancelled:  # noqa: ASYNC103 - one that nobody's scope asked for ends this turn only
         if job.scope.cancel_called or trio.current_effective_deadline() == _CANCELLED:
             raise
-        return TurnFailed("Cancelled: raised by the agent itself")
+        return TurnFailed("Cancelled: raised by the agent itself")  # noqa: ASYNC104 - as above
     except BaseExceptionGroup as group:
         # Cancellation and Ctrl-C are not the agent's; what remains beside them is lost with the turn.
         foreign, own = group.split((trio.Cancelled, KeyboardInterrupt))

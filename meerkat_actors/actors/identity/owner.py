@@ -41,6 +41,8 @@ class _Owner:
     waiters: dict[InputId, list[ReplySlot[Any]]]
     turn: TurnJob | None
     alarm: RunId | None
+    is_held: bool
+    """Whether the disk is full: nothing is begun until someone asks, or a while has passed."""
 
 
 @trio.lowlevel.enable_ki_protection
@@ -56,14 +58,17 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
         OwnershipLostError: a newer fencing token exists.
         BrokenIdentityError: the identity's rows contradict each other, or its kind is unknown.
     """
-    owner = _Owner(entry, around, {}, None, None)
+    owner = _Owner(entry, around, {}, None, None, False)
     try:
         await _own(owner, charges_interruption)
     finally:
         for slots in owner.waiters.values():
             for slot in slots:
                 slot.reject(UnknownOutcomeError(identity=entry.identity))
-        await _end_turn(owner)
+        # Shielded with a deadline: cleanup that must tell someone.
+        with trio.move_on_after(around.limits.cancel_grace_seconds, shield=True):
+            await _end_turn(owner)
+        _check_turn_ended(owner)
         # What the ended turn still posted must not reach a successor, whose run has the same id.
         entry.mailbox.drop_control(UnknownOutcomeError(identity=entry.identity))
 
@@ -100,18 +105,19 @@ async def _activate(owner: _Owner, charges_interruption: bool) -> IdentityState:
     identity = owner.entry.identity
     activation = await owner.around.storage.read(lambda store: store.activate(identity))
     if isinstance(activation, Broken):
-        raise BrokenIdentityError(activation.reason, activation.detail)
+        raise BrokenIdentityError(reason=activation.reason, detail=activation.detail)
     if activation.head is not None and activation.head.kind not in owner.around.agents:
         known = ", ".join(owner.around.agents) or "none"
-        msg = "unknown_kind"
-        raise BrokenIdentityError(msg, f"kind {activation.head.kind!r} is not registered, only: {known}")
+        raise BrokenIdentityError(
+            reason="unknown_kind", detail=f"kind {activation.head.kind!r} is not registered, only: {known}"
+        )
     owner.entry.mail_waiting = activation.has_mail
     return begin(activation, charges_interruption=charges_interruption)
 
 
 def _has_business(owner: _Owner, state: IdentityState) -> bool:
     """Whether a lap without commands would do something. Parking is level-triggered."""
-    if not state.is_created:
+    if not state.is_created or owner.is_held:
         return False
     if owner.entry.mail_waiting and _has_room(owner, state):
         return True
@@ -140,6 +146,7 @@ def _leaves(owner: _Owner, state: IdentityState) -> bool:
 async def _lap(owner: _Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
     """Fold what waits, commit what was concluded, adopt it, answer."""
     around = owner.around
+    owner.is_held = False
     commands: list[Command] = [envelope.command for envelope in envelopes]
     pulls = owner.entry.mail_waiting and state.is_created and _has_room(owner, state)
     if pulls:
@@ -195,8 +202,14 @@ async def _refused(
         for envelope in envelopes:
             state = await _lap(owner, state, [envelope])
         return state
-    answer = answer_refusal(identity, envelopes[0].command if envelopes else _LOOK, outcome)
-    _answer(owner, envelopes[0], answer)
+    command = envelopes[0].command if envelopes else _LOOK
+    if isinstance(outcome, Refused) and outcome.reason is RefusalReason.STORE_FULL and type(command) in {EndTurn, Look}:
+        # What nobody asked for is held, uncharged, until there is room; control is served meanwhile.
+        owner.is_held = True
+        held = envelopes[0] if envelopes else Envelope(_LOOK, None, wants_outcome=False)
+        owner.around.post_later(owner.entry, held, owner.around.limits.full_retry_seconds)
+        return state
+    _answer(owner, envelopes[0], answer_refusal(identity, command, outcome))
     return state
 
 
@@ -223,7 +236,8 @@ def _conclude(owner: _Owner, envelopes: list[Envelope], before: IdentityState, d
         _start(owner, state, decision.starts)
     elif decision.wake_at_ms and state.run is not None:
         owner.alarm = state.run.run_id
-        around.wake_later(owner.entry, state.run.run_id, decision.wake_at_ms)
+        seconds = (decision.wake_at_ms - around.env.wall_ms()) / 1000
+        around.post_later(owner.entry, Envelope(BackoffOver(state.run.run_id), None, wants_outcome=False), seconds)
 
 
 def _answer(owner: _Owner, envelope: Envelope, reply: object) -> None:
@@ -268,19 +282,20 @@ def _start(owner: _Owner, state: IdentityState, run: Run) -> None:
 
 
 async def _end_turn(owner: _Owner) -> None:
-    """End the turn before its owner ends; one that ignores its cancellation is stuck."""
+    """End the turn before its owner ends."""
     job = owner.turn
-    if job is None:
-        return
-    owner.around.counters.end_turn()
-    job.scope.cancel()
-    # Shielded with a deadline: cleanup that must tell someone.
-    with trio.move_on_after(owner.around.limits.cancel_grace_seconds, shield=True):
+    if job is not None:
+        owner.around.counters.end_turn()
+        job.scope.cancel()
         await job.done.wait()
-    if not job.done.is_set():
+
+
+def _check_turn_ended(owner: _Owner) -> None:
+    """A turn that ignores its cancellation is stuck; nobody claims its identity again while it lives."""
+    job = owner.turn
+    if job is not None and not job.done.is_set():
         owner.around.observers.notify(TurnStuck(identity=owner.entry.identity, run_id=job.run.run_id))
-        msg = "turn_stuck"
-        raise BrokenIdentityError(msg, f"run {job.run.run_id} ignores its cancellation")
+        raise BrokenIdentityError(reason="turn_stuck", detail=f"run {job.run.run_id} ignores its cancellation")
 
 
 def _stamp(around: Surroundings, state: IdentityState, commands: list[Command]) -> Stamp:

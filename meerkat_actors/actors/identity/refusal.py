@@ -39,11 +39,10 @@ def answer_refusal(identity: AgentIdentity, command: Command, outcome: Refused |
     """
     if isinstance(outcome, DuplicateInput) and isinstance(command, Send):
         return _duplicate(identity, command, outcome)
-    if isinstance(outcome, Refused) and isinstance(command, Send):
-        if outcome.reason is RefusalReason.STORE_FULL:
-            return StoreFullError(path=identity, problem="disk full, nothing was written; make room, then retry")
-        if outcome.reason is RefusalReason.OUT_OF_RANGE:
-            return InvalidValueError(problem=f"{identity}: {outcome.current}")
+    if isinstance(outcome, Refused) and outcome.reason is RefusalReason.STORE_FULL:
+        return StoreFullError(path=identity, problem="disk full, nothing was written; make room, then retry")
+    if isinstance(outcome, Refused) and outcome.reason is RefusalReason.OUT_OF_RANGE and isinstance(command, Send):
+        return InvalidValueError(problem=f"{identity}: {outcome.current}")
     msg = f"{identity}: {type(command).__name__} refused: {outcome}"
     raise AssertionError(msg)
 

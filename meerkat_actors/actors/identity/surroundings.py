@@ -8,11 +8,11 @@ import trio
 from attrs import Factory, define
 
 from meerkat_actors.actors.identity.entry import Entry
+from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.turn import AgentFunction, TurnJob
 from meerkat_actors.records.env import Env
-from meerkat_actors.records.ids import RunId
 from meerkat_actors.records.limits import Limits
 
 
@@ -55,7 +55,8 @@ class Surroundings:
     counters: Counters
     jitter: Callable[[], float]
     start_turn: Callable[[TurnJob], None]
-    wake_later: Callable[[Entry, RunId, int], None]
+    post_later: Callable[[Entry, Envelope, float], None]
+    """Posts an envelope to an owner's control mailbox after some seconds."""
     on_parked: Callable[[Entry, bool], bool]
     """Told that an owner parks, and whether it has open input; answers whether it shall leave."""
     is_closing: Callable[[], bool]
