@@ -258,6 +258,10 @@ async def run_turn(job: TurnJob) -> None:
     try:
         with job.scope:
             ending = await _attempt(job)
+    except RuntimeError:
+        # Trio's, and the only one that can come: this is where it shows.
+        ending = TurnFailed("RuntimeError: the agent left a cancel scope or a nursery open")
+        _abandon_nurseries()
     finally:
         # A turn that swallowed its cancellation and returned is discarded all the same.
         if job.scope.cancel_called:
@@ -270,18 +274,18 @@ async def _attempt(job: TurnJob) -> TurnEnding:
     draft = _Draft(trio.lowlevel.current_task(), job.state)
     try:
         return _completed(draft, await job.function(Turn(job, draft)), job.limits)
-    except (KeyboardInterrupt, GeneratorExit):
+    except KeyboardInterrupt:
         raise
     except trio.Cancelled:  # noqa: ASYNC103 - one that nobody's scope asked for ends this turn only
-        if job.scope.cancel_called or trio.current_effective_deadline() == _CANCELLED:
+        if _is_cancelled(job):
             raise
         return TurnFailed("Cancelled: raised by the agent itself")  # noqa: ASYNC104 - as above
     except BaseExceptionGroup as group:
-        # Cancellation and Ctrl-C are not the agent's; what remains beside them is lost with the turn.
-        foreign, own = group.split((trio.Cancelled, KeyboardInterrupt))
+        # Cancellation and Ctrl-C are not the agent's; what it raised beside them is lost with the turn.
+        foreign, _ = group.split((trio.Cancelled, KeyboardInterrupt) if _is_cancelled(job) else KeyboardInterrupt)
         if foreign is not None:
-            raise
-        return TurnFailed(_described(own or group))
+            raise foreign from None
+        return TurnFailed(_described(group))
     except BaseException as error:  # noqa: BLE001 - an edge: user code, which may end no one but itself
         return TurnFailed(_described(error))
     finally:
@@ -307,15 +311,36 @@ def _encode(value: object, what: str, limits: Limits) -> bytes:
     return encode_json(value, what=what, bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
 
 
+def _is_cancelled(job: TurnJob) -> bool:
+    return job.scope.cancel_called or trio.current_effective_deadline() == _CANCELLED
+
+
+def _abandon_nurseries() -> None:
+    """Cancel what the agent left running, in the one task that ended wrongly."""
+    task = trio.lowlevel.current_task()
+    for nursery in task.child_nurseries:
+        nursery.cancel_scope.cancel()
+    # A private name, held by a test: Trio fails a task that ends with a nursery open, and with it all turns.
+    task._child_nurseries.clear()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
 async def _call(fn: Callable[..., Any], args: tuple[object, ...]) -> object:
     if inspect.iscoroutinefunction(fn):
         return await fn(*args)
-    returned = await trio.to_thread.run_sync(fn, *args, abandon_on_cancel=True)
+
+    def run() -> tuple[object]:
+        # In a tuple, because Trio refuses a coroutine: a lambda, or a callable object, may return one.
+        return (fn(*args),)
+
+    (returned,) = await trio.to_thread.run_sync(run, abandon_on_cancel=True)
     return await returned if inspect.isawaitable(returned) else returned
 
 
 def _described(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}"
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001 - its own words are the agent's code, too
+        text = f"{type(error).__name__}, which can't be printed"
     # What agents raise may hold anything; what we store is text that every encoder takes.
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _ERROR_LENGTH_MAX else f"{text[: _ERROR_LENGTH_MAX - 3]}..."

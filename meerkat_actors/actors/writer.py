@@ -22,8 +22,10 @@ _LEND_EVERY_SECONDS: Final = 0.0005
 """The shortest time between the beginnings of two lends."""
 _LEND_EVERY_SECONDS_MAX: Final = 0.004
 """The longest: half of a slow disk's fsync, after which the writer wants the GIL again."""
-_PROGRESS_SECONDS: Final = 0.00002
-"""CPU time in one lend from which on the writer counts as working rather than waiting."""
+_PROBE_SECONDS: Final = 0.00005
+"""The part of a lend that finds out whether the writer works."""
+_PROGRESS_SECONDS: Final = 0.00001
+"""CPU time in one probe from which on the writer counts as working rather than waiting."""
 
 
 class Writer:
@@ -90,8 +92,9 @@ class GilLender(trio.abc.Instrument):
     A loop that never idles releases the GIL for microseconds only, and each release resets
     the waiting thread's claim to it: a writer then makes no progress at all (measured; see
     ``scripts/bench busy``). While a call is in progress and the loop is busy, the loop blocks
-    at most 0.2 ms per 0.5 ms on the call's completion. A lend in which the writer's thread used
-    no CPU shows that it waits for its disk, and needs no GIL: the next one comes twice as late.
+    at most 0.2 ms per 0.5 ms on the call's completion. The first part of a lend is a probe: when
+    the writer's thread used no CPU in it, it waits for its disk and needs no GIL, so the lend ends
+    there and the next one comes twice as late.
 
     One instrument per Trio run, shared by all runtimes in it.
     """
@@ -121,13 +124,13 @@ class GilLender(trio.abc.Instrument):
             return
         pending = self._pending[0]
         used_before = time.clock_gettime(pending.cpu_clock)
-        if pending.done.acquire(timeout=_LEND_SECONDS):
+        is_done = pending.done.acquire(timeout=_PROBE_SECONDS)
+        is_working = is_done or time.clock_gettime(pending.cpu_clock) - used_before >= _PROGRESS_SECONDS
+        if is_working and not is_done:
+            is_done = pending.done.acquire(timeout=_LEND_SECONDS - _PROBE_SECONDS)
+        if is_done:
             pending.done.release()
-            self._every = _LEND_EVERY_SECONDS
-        elif time.clock_gettime(pending.cpu_clock) - used_before < _PROGRESS_SECONDS:
-            self._every = min(2 * self._every, _LEND_EVERY_SECONDS_MAX)
-        else:
-            self._every = _LEND_EVERY_SECONDS
+        self._every = _LEND_EVERY_SECONDS if is_working else min(2 * self._every, _LEND_EVERY_SECONDS_MAX)
         self._next = now + self._every
 
     def install(self) -> None:

@@ -75,12 +75,20 @@ def content_digest(content: bytes) -> bytes:
 
 
 def encode_turn(*, entries: tuple[bytes, ...], receipt: Receipt, text: str | None, state: bytes | None) -> bytes:
-    """The body of a turn row: entries, receipt, result text and, when it changed, the state."""
+    """The body of a turn row: entries, receipt, result text and, when it changed, the state.
+
+    ``text`` is ``true`` when it is what the last entry says, so that no result is stored twice.
+    """
+    said = b"null"
+    if text is not None:
+        said = orjson.dumps(text)
+        if entries and entries[-1] == encode_entry(role="assistant", content=said, input_id=None, sender=None):
+            said = b"true"
     return b'{"log":[%b],"receipt":%b%b,"text":%b}' % (
         b",".join(entries),
         orjson.dumps(_UNSTRUCTURE_RECEIPT(receipt), option=orjson.OPT_SORT_KEYS),
         b"" if state is None else b',"state":' + state,
-        orjson.dumps(text),
+        said,
     )
 
 
@@ -92,7 +100,8 @@ def decode_receipt(body: bytes) -> Receipt:
 def decode_consumed(body: bytes) -> Consumed:
     """The outcome that a turn row's body proves."""
     decoded = orjson.loads(body)
-    return Consumed(text=decoded["text"], receipt=_STRUCTURE_RECEIPT(decoded["receipt"], Receipt))
+    text = decoded["log"][-1]["content"] if decoded["text"] is True else decoded["text"]
+    return Consumed(text=text, receipt=_STRUCTURE_RECEIPT(decoded["receipt"], Receipt))
 
 
 def decode_log(body: bytes) -> list[dict[str, Any]]:

@@ -165,12 +165,14 @@ class MemoryStore:
         work = Work(
             self._tables, fence, self._next_sequence, self._next_key, 0 if turn is None else self._next_sequence()
         )
-        for index, effect in in_order(unit.effects):
-            obstacle = apply_effect(effect, index, work)
-            if obstacle is not None:
-                self._tables.undo()
-                return obstacle
-        self._tables.keep()
+        try:
+            for index, effect in in_order(unit.effects):
+                obstacle = apply_effect(effect, index, work)
+                if obstacle is not None:
+                    return obstacle
+            self._tables.keep()
+        finally:
+            self._tables.undo()  # nothing, once kept
         return Committed(fence.version if turn is None else turn.version)
 
     def _authority(self, key: IdentityKey) -> Authority | None:

@@ -13,12 +13,22 @@ from meerkat_actors.actors.identity.surroundings import BrokenIdentityError, Sur
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.turn import TurnJob
-from meerkat_actors.errors import MeerkatError, OwnershipLostError, UnknownOutcomeError
+from meerkat_actors.errors import MeerkatError, OwnershipLostError, UnknownOutcomeError, WaitEndedError
 from meerkat_actors.machines.identity import decide
 from meerkat_actors.machines.lap import Decision, Stamp
 from meerkat_actors.machines.state import IdentityState, begin, journal_of
 from meerkat_actors.records.activation import Broken
-from meerkat_actors.records.commands import BackoffOver, Command, EndTurn, Look, TakePending, Wait
+from meerkat_actors.records.commands import (
+    BackoffOver,
+    Command,
+    Create,
+    EndTurn,
+    GetStatus,
+    Look,
+    Send,
+    TakePending,
+    Wait,
+)
 from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
 from meerkat_actors.records.events import CommitRefused, TurnRaised, TurnStuck
 from meerkat_actors.records.ids import InputId, RunId, SessionId
@@ -62,9 +72,9 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
     try:
         await _own(owner, charges_interruption)
     finally:
-        for slots in owner.waiters.values():
+        for input_id, slots in owner.waiters.items():
             for slot in slots:
-                slot.reject(UnknownOutcomeError(identity=entry.identity))
+                slot.reject(WaitEndedError(identity=entry.identity, input_id=input_id))
         # Shielded with a deadline: cleanup that must tell someone.
         with trio.move_on_after(around.limits.cancel_grace_seconds, shield=True):
             await _end_turn(owner)
@@ -90,15 +100,16 @@ async def _own(owner: _Owner, charges_interruption: bool) -> None:
         try:
             state = await _lap(owner, state, envelopes)
         except _KeyMovedError:
-            state = await _activate(owner, charges_interruption)
+            # First, so that they are answered also when the reading fails.
             mailbox.put_back(envelopes)
+            state = await _activate(owner, charges_interruption)
         except BaseException:
             _fail(envelopes, UnknownOutcomeError(identity=owner.entry.identity))
             raise
 
 
 def _is_mail(envelope: Envelope) -> bool:
-    return not isinstance(envelope.command, EndTurn)
+    return isinstance(envelope.command, Create | Send | Wait | GetStatus)
 
 
 async def _activate(owner: _Owner, charges_interruption: bool) -> IdentityState:
@@ -119,7 +130,7 @@ def _has_business(owner: _Owner, state: IdentityState) -> bool:
     """Whether a lap without commands would do something. Parking is level-triggered."""
     if not state.is_created or owner.is_held:
         return False
-    if owner.entry.mail_waiting and _has_room(owner, state):
+    if owner.entry.mail_waiting and _room(owner, state) > 0:
         return True
     if state.is_executing or owner.around.is_closing():
         return False
@@ -128,8 +139,8 @@ def _has_business(owner: _Owner, state: IdentityState) -> bool:
     return owner.alarm != state.run.run_id
 
 
-def _has_room(owner: _Owner, state: IdentityState) -> bool:
-    return len(state.lane) < owner.around.limits.backlog_max - 1
+def _room(owner: _Owner, state: IdentityState) -> int:
+    return owner.around.limits.backlog_max - len(state.lane) - (0 if state.run is None else len(state.run.members))
 
 
 def _leaves(owner: _Owner, state: IdentityState) -> bool:
@@ -148,9 +159,11 @@ async def _lap(owner: _Owner, state: IdentityState, envelopes: list[Envelope]) -
     around = owner.around
     owner.is_held = False
     commands: list[Command] = [envelope.command for envelope in envelopes]
-    pulls = owner.entry.mail_waiting and state.is_created and _has_room(owner, state)
+    # What is read is taken: whatever is asked of us in this lap may need room, too.
+    limit = min(_room(owner, state) - len(commands), around.limits.pull_max)
+    pulls = owner.entry.mail_waiting and state.is_created and limit > 0
     if pulls:
-        await _pull(owner, state, commands)
+        await _pull(owner, state, commands, limit)
     decision = decide(state, commands or [_LOOK], _stamp(around, state, commands), around.limits)
     if decision.unit is None:
         _conclude(owner, envelopes, state, decision)
@@ -167,9 +180,8 @@ async def _lap(owner: _Owner, state: IdentityState, envelopes: list[Envelope]) -
     return decision.state
 
 
-async def _pull(owner: _Owner, state: IdentityState, commands: list[Command]) -> None:
+async def _pull(owner: _Owner, state: IdentityState, commands: list[Command], limit: int) -> None:
     """Read mail; it joins whatever this lap commits."""
-    limit = owner.around.limits.pull_max
     # Cleared before the read: what is sent after it sets the bit again.
     owner.entry.mail_waiting = False
     key = state.key

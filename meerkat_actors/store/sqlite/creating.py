@@ -25,19 +25,31 @@ def create(path: str, *, vfs: str | None, store_id: str) -> None:
         apsw.Error: the disk.
     """
     unfinished = f"{path}.creating"
+    _remove(unfinished)
+    try:
+        _make(unfinished, vfs, store_id)
+        os.rename(unfinished, path)
+    except BaseException:
+        _remove(unfinished)
+        raise
+    _sync(os.path.dirname(path))
+
+
+def _remove(path: str) -> None:
     for suffix in _LEFTOVERS:
         with suppress(FileNotFoundError):
-            os.unlink(unfinished + suffix)
+            os.unlink(path + suffix)
+
+
+def _make(path: str, vfs: str | None, store_id: str) -> None:
     # Made by us, because SQLite would make it as the umask says.
-    os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    connection = apsw.Connection(unfinished, flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
     try:
         _fill(typed(connection), store_id)
     finally:
         connection.close()
-    _sync(unfinished)
-    os.rename(unfinished, path)
-    _sync(os.path.dirname(path))
+    _sync(path)
 
 
 def _fill(database: Database, store_id: str) -> None:

@@ -6,6 +6,7 @@ while it could be connected: closing it would drop SQLite's POSIX locks.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -20,10 +21,12 @@ from meerkat_actors.errors import (
     NotOurStoreError,
     StoreCorruptError,
     StoreError,
+    StoreFullError,
     StoreSchemaError,
 )
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.store.sqlite.creating import create
+from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.locking import locked_until_success
 from meerkat_actors.store.sqlite.rows import typed
 from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -82,33 +85,45 @@ def open_sqlite(
         StoreSchemaError: a newer version wrote it; it was not touched.
         StoreError: it can't be read or written; nothing was created.
     """
-    _require_sqlite()
     real = _real_path(path)
-    _inspect(real, vfs)
+    level = _SYNCHRONOUS.get(synchronous)
+    if level is None:
+        raise InvalidValueError(problem=f"synchronous={synchronous!r}: use 'full' or 'normal'")
     try:
+        _require_sqlite(real)
+        _inspect(real, vfs)
         with locked_until_success(real) as lock:
             # What was seen before the lock may have changed hands since.
             if not _inspect(real, vfs):
                 create(real, vfs=vfs, store_id=(SystemEnv() if env is None else env).new_id())
-            connection = _connect(real, _SYNCHRONOUS[synchronous], vfs)
-            return SqliteStore(real, connection, lock)
+            return SqliteStore(real, _connect(real, level, vfs), lock)
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
         raise StoreError(path=real, problem=f"can't be opened: {error.strerror}") from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StoreCorruptError(path=real, problem=f"is damaged ({error}); restore it from a backup") from error
     except apsw.Error as error:
+        if isinstance(error, apsw.FullError) or error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE:
+            raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
         raise StoreError(path=real, problem=f"can't be opened: {error}") from error
 
 
-def _require_sqlite() -> None:
-    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
-    if version < SQLITE_MIN:
+def _require_sqlite(path: str) -> None:
+    have = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in have.split(".")) < SQLITE_MIN:
         wanted = ".".join(map(str, SQLITE_MIN))
-        raise StoreError(path="", problem=f"SQLite {apsw.sqlite_lib_version()} has a bug that corrupts; needs {wanted}")
+        raise StoreError(path=path, problem=f"SQLite {have} can corrupt it; install an apsw with {wanted} or newer")
 
 
 def _real_path(path: str | os.PathLike[str]) -> str:
-    text = os.fspath(path)
+    try:
+        text = os.fsdecode(path)
+        text.encode()
+    except (TypeError, UnicodeEncodeError) as error:
+        raise InvalidValueError(problem=f"{path!a} is no path of a store: {error}") from error
     if not text or "\0" in text or text == ":memory:":
-        raise InvalidValueError(problem=f"{text!r} is no path of a store; MemoryStore() keeps one in memory")
+        raise InvalidValueError(problem=f"{text!a} is no path of a store; MemoryStore() keeps one in memory")
     return os.path.realpath(text)
 
 
@@ -123,6 +138,11 @@ def _inspect(path: str, vfs: str | None) -> bool:
         raise StoreError(path=path, problem=f"there is no folder {folder}; create it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StoreError(path=path, problem="its folder is not writable, and SQLite keeps its log there")
+    remote = remote_filesystem(path, read_mounts())
+    if remote is not None:
+        raise StoreError(
+            path=path, problem=f"is on a network filesystem ({remote}), where locks don't hold; use a local one"
+        )
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -131,12 +151,12 @@ def _inspect(path: str, vfs: str | None) -> bool:
                 path=path, problem="the database is gone and its log is not; restore it, or delete the -wal file"
             ) from None
         return False
-    except OSError as error:
-        raise StoreError(path=path, problem=f"can't be looked at: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
         raise NotOurStoreError(path=path, problem="is no file; a store is one")
     if status.st_size == 0:
         raise NotOurStoreError(path=path, problem="is empty, which a store never is; restore it, or delete it")
+    if status.st_nlink != 1:
+        raise StoreError(path=path, problem="has several names (hard links), and its lock knows one; remove the others")
     if not os.access(path, os.R_OK | os.W_OK):
         raise StoreError(path=path, problem="is not readable and writable for this user")
     _require_ours(path, vfs)
@@ -146,19 +166,14 @@ def _inspect(path: str, vfs: str | None) -> bool:
 def _require_ours(path: str, vfs: str | None) -> None:
     # immutable: reads the header without locks, log or any other file.
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=flags, vfs=vfs)
     try:
-        connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=flags, vfs=vfs)
-        try:
-            application_id = connection.pragma("application_id")
-            version = connection.pragma("user_version")
-        finally:
-            connection.close()
+        application_id = connection.pragma("application_id")
+        version = connection.pragma("user_version")
     except apsw.NotADBError as error:
         raise NotOurStoreError(path=path, problem="is not a database; it was not touched") from error
-    except apsw.CorruptError as error:
-        raise StoreCorruptError(path=path, problem=f"is damaged: {error}; restore it from a backup") from error
-    except apsw.Error as error:
-        raise StoreError(path=path, problem=f"can't be opened: {error}") from error
+    finally:
+        connection.close()
     if application_id != APPLICATION_ID:
         raise NotOurStoreError(path=path, problem="is a database of another program; it was not touched")
     if version != SCHEMA_VERSION:

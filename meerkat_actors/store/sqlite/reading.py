@@ -39,7 +39,8 @@ def read_activation(
     except UNDECODABLE as error:
         return Broken(identity=identity, reason=ROW_UNREADABLE, detail=f"{type(error).__name__}: {error}")
     finally:
-        database.execute(statements.ROLLBACK)
+        if database.in_transaction:  # an error may have ended it
+            database.execute(statements.ROLLBACK)
 
 
 def _read_activation(

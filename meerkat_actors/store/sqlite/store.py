@@ -134,14 +134,17 @@ class SqliteStore:
         return self._listed(lambda: reading.read_identities(self._database, after, limit))
 
     def _begin(self) -> Opening:
-        self._database.execute(statements.BEGIN_IMMEDIATE)
-        meta = self._database.execute(queries.READ_META).fetchone()
-        counters = self._database.execute(queries.READ_COUNTERS).fetchone()
-        assert meta is not None
-        assert counters is not None
-        self._database.execute(statements.BEGIN_INCARNATION)
-        self._database.execute(statements.COMMIT)
+        try:
+            self._database.execute(statements.BEGIN_IMMEDIATE)
+            meta = self._database.execute(queries.READ_META).fetchone()
+            counters = self._database.execute(queries.READ_COUNTERS).fetchone()
+            self._database.execute(statements.BEGIN_INCARNATION)
+            self._database.execute(statements.COMMIT)
+        finally:
+            self._roll_back()
         self._require_in_place()
+        if meta is None or counters is None:
+            raise StoreCorruptError(path=self._path, problem="has lost its meta row; restore it from a backup")
         store_id, incarnation, clean, sequence = meta
         last_input, last_turn, last_key = counters
         self._packer.incarnation = incarnation + 1
@@ -158,26 +161,19 @@ class SqliteStore:
         try:
             outcomes = commit_units(self._database, self._packer, units)
         except apsw.FullError as error:
-            self._roll_back()
             return [refused(RefusalReason.STORE_FULL, FENCE, f"the disk is full: {error}")] * len(units)
-        except BaseException:
+        finally:
             self._roll_back()
-            raise
         self._require_in_place()
         return outcomes
 
     def _checkpoint(self) -> None:
-        try:
-            self._log_pages, self._copied_pages = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except apsw.FullError as error:
-            problem = "the disk is full, so the log can't be moved into the database; nothing is lost, make room"
-            raise StoreFullError(path=self._path, problem=problem) from error
+        self._log_pages, self._copied_pages = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _roll_back(self) -> None:
-        # SQLite has often done it itself; what counts is that no transaction is left.
+        # After COMMIT there is nothing to do, and after many errors SQLite has done it itself.
         if self._database.in_transaction:
             self._database.execute(statements.ROLLBACK)
-        assert not self._database.in_transaction
 
     def _require_in_place(self) -> None:
         # A deleted or replaced file takes writes without complaint. 3.5 us.
@@ -204,6 +200,10 @@ class SqliteStore:
             raise StoreFailedError(path=self._path, problem=f"failed before ({self._failure}); close and reopen it")
         try:
             return work()
+        except apsw.FullError as error:
+            # The one error to survive in place: what is durable stays, what is not was rolled back.
+            problem = "the disk is full; nothing that was acknowledged is lost, make room and try again"
+            raise StoreFullError(path=self._path, problem=problem) from error
         except apsw.BusyError as error:
             self._failure = str(error)
             problem = "another process holds the write lock (a sqlite3 tool, perhaps); end it and reopen"
