@@ -152,17 +152,7 @@ class _Batches:
             self._fail([*commits, *reads], worked.error)
             return
         outcomes, answers = worked.unwrap()
-        if commits:
-            self.counters.commits += 1
-            self.counters.units += len(commits)
-        # The bit before any reply: a sender that is cancelled after its commit loses no hint.
-        for commit, committed in zip(commits, outcomes, strict=True):
-            if type(committed) is Committed and len(commit.unit.effects) > 1:
-                for effect in commit.unit.effects:
-                    if type(effect) is SendMail:
-                        self._on_mail(effect.recipient)
-        for commit, committed in zip(commits, outcomes, strict=True):
-            commit.slot.resolve(committed)
+        self._answer_commits(commits, outcomes)
         for request, answer in zip(reads, answers, strict=True):
             if isinstance(answer, MeerkatError):
                 request.slot.reject(answer)
@@ -170,6 +160,20 @@ class _Batches:
                 request.slot.resolve(answer)
         if self._waiting or self.is_leaving or self._store.wal_pages > self._limits.wal_pages_max:
             self.wake()
+
+    def _answer_commits(self, commits: list[_Commit], outcomes: list[CommitOutcome]) -> None:
+        committed = [commit.unit for commit, told in zip(commits, outcomes, strict=True) if type(told) is Committed]
+        if committed:
+            self.counters.commits += 1
+            self.counters.units += len(committed)
+        # The bit before any reply: a sender that is cancelled after its commit loses no hint.
+        for unit in committed:
+            if len(unit.effects) > 1:
+                for effect in unit.effects:
+                    if type(effect) is SendMail:
+                        self._on_mail(effect.recipient)
+        for commit, told in zip(commits, outcomes, strict=True):
+            commit.slot.resolve(told)
 
     def _checkpointed(self, worked: outcome.Outcome[None]) -> None:
         self._is_busy = False
