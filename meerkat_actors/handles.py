@@ -14,6 +14,8 @@ from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.errors import (
+    OwnerStoppedError,
+    StoreError,
     TurnAbandonedError,
     UnknownInputError,
     UnknownOutcomeError,
@@ -193,6 +195,7 @@ class AgentHandle:
             MailboxFullError: the owner is behind; nothing was written.
             BacklogFullError: too many open inputs; nothing was written.
             NotReadyError: the runtime is leaving its block; nothing was written.
+            OwnerStoppedError: the owner ended before it took the request; nothing was written.
             IdentityBrokenError: the agent is quarantined; nothing was written.
             UnknownOutcomeError: the owner ended under the request; it may be durable.
         """
@@ -217,15 +220,26 @@ class AgentHandle:
         command = self._command(content, input_id, idempotency_key)
         slot: ReplySlot[Admission | Outcome] = ReplySlot()
         self._directory.post(self._identity, Envelope(command, slot, wants_outcome=True))
+        input_id = command.input_id
         try:
             reply = await slot.wait()
+        except WaitEndedError:
+            # It is durable. While the runtime goes on, a successor of its owner takes the question.
+            if self._directory.is_closing:
+                raise
+            outcome = await self.wait(input_id)
         except UnknownOutcomeError:
-            outcome = await self._outcome_after_crash(command.input_id)
+            outcome = await self._outcome_after_crash(input_id)
         else:
-            outcome = await self.wait(reply.input_id) if isinstance(reply, Admission) else reply
+            if isinstance(reply, Admission):
+                # A duplicate: the same key may have another id.
+                input_id = reply.input_id
+                outcome = await self.wait(input_id)
+            else:
+                outcome = reply
         if isinstance(outcome, Consumed):
             return Answer(text=outcome.text, receipt=outcome.receipt)
-        raise TurnAbandonedError(identity=self._identity, input_id=command.input_id, outcome=outcome)
+        raise TurnAbandonedError(identity=self._identity, input_id=input_id, outcome=outcome)
 
     async def wait(self, input_id: InputId) -> Outcome:
         """Wait for the one terminal outcome of an input; it may have ended long ago.
@@ -235,6 +249,7 @@ class AgentHandle:
         Raises:
             UnknownInputError: this agent admitted no input of that id.
             WaitEndedError: the runtime ended; the input is durable.
+            MailboxFullError: the owner is behind; wait again.
             IdentityBrokenError: the agent is quarantined.
         """
         parse_input_id(input_id)
@@ -245,11 +260,13 @@ class AgentHandle:
             outcome = _outcome(row)
             if outcome is not None:
                 return outcome
+            if self._directory.is_closed:
+                raise WaitEndedError(identity=self._identity, input_id=input_id)
             slot: ReplySlot[Outcome | None] = ReplySlot()
             self._directory.post(self._identity, Envelope(Wait(input_id, row.admission), slot, wants_outcome=False))
             try:
                 reply = await slot.wait()
-            except UnknownOutcomeError:
+            except (UnknownOutcomeError, OwnerStoppedError):
                 # Its owner ended. While the runtime goes on, a successor takes the question.
                 if self._directory.is_closing:
                     raise WaitEndedError(identity=self._identity, input_id=input_id) from None
@@ -286,8 +303,8 @@ class AgentHandle:
     async def _outcome_after_crash(self, input_id: InputId) -> Outcome:
         try:
             return await self.wait(input_id)
-        except UnknownInputError:
-            # The owner ended before it was admitted, which we know only now.
+        except (UsageError, StoreError):
+            # It was not admitted under this id, or there is nobody left to ask.
             raise UnknownOutcomeError(identity=self._identity) from None
 
     def _command(self, content: JSON, input_id: InputId | None, key: str | None) -> Send:

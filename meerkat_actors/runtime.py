@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from inspect import iscoroutinefunction
 from os import PathLike, fspath
-from typing import Literal, cast
+from typing import Literal, NoReturn, cast
 
 from meerkat_actors.actors.directory import Directory, open_directory
 from meerkat_actors.actors.identity import Counters
@@ -16,7 +16,7 @@ from meerkat_actors.actors.observer import Observer, Observers, log_event
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle, open_storage
 from meerkat_actors.actors.turn import AgentFunction
-from meerkat_actors.errors import MeerkatError, UnknownKindError, UsageError
+from meerkat_actors.errors import MeerkatError, StoreError, StoreFullError, UnknownKindError, UsageError
 from meerkat_actors.handles import AgentHandle, IdentityListing
 from meerkat_actors.records.commands import Create
 from meerkat_actors.records.env import Env, SystemEnv
@@ -144,7 +144,10 @@ async def open_runtime(
         ):
             yield Runtime(directory, storage, functions, environment, bounds, counters)
     except BaseExceptionGroup as group:
-        raise _one_error(group) from group
+        error = _one_error(group)
+        if error is group:
+            raise
+        _raise_as_it_was(error)
     finally:
         directory.phase = "closed"
 
@@ -169,12 +172,27 @@ def _checked(agents: Mapping[str, AgentFunction], ownership: str) -> Mapping[str
 def _one_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What people are shown: the one error inside nested groups, if it is one."""
     errors = _leaves(group)
-    ours = [error for error in errors if isinstance(error, MeerkatError)]
     if len(errors) == 1:
         return errors[0]
-    if ours and all(error is ours[0] or isinstance(error, type(ours[0])) for error in errors):
-        return ours[0]
+    if all(isinstance(error, MeerkatError) for error in errors):
+        # When the store fails, whatever else of ours was raised is what followed from it.
+        failures = [
+            error for error in errors if isinstance(error, StoreError) and not isinstance(error, StoreFullError)
+        ]
+        if failures:
+            return failures[0]
+        if all(isinstance(error, type(errors[0])) for error in errors):
+            return errors[0]
     return group
+
+
+def _raise_as_it_was(error: BaseException) -> NoReturn:
+    # Raised again, an error would forget what it was raised from.
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

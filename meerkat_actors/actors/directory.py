@@ -73,6 +73,11 @@ class Directory:
         """Whether nothing may start any more."""
         return self.phase in {"closing", "closed"}
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no owner may start any more: the last ones are ending, or ended."""
+        return self.phase == "closed"
+
     def open(self, start_owner: Callable[[Entry], None]) -> None:
         """Begin to start owners."""
         self._start_owner = start_owner
@@ -162,7 +167,8 @@ class Directory:
 
     def _start(self, identity: AgentIdentity) -> Entry:
         assert self._start_owner is not None
-        entry = Entry(identity, Mailbox(identity, self._limits))
+        # While the runtime leaves, an owner answers what woke it, and ends.
+        entry = Entry(identity, Mailbox(identity, self._limits), is_ending=self.is_closing)
         self._entries[identity] = entry
         self._start_owner(entry)
         return entry
@@ -185,7 +191,7 @@ class Directory:
             self._idle.set()
 
     def _refuse_when_leaving(self, identity: AgentIdentity, envelope: Envelope) -> None:
-        if self.phase == "closed":
+        if self.is_closed:
             raise UsageError(problem=f"{identity}: the runtime is closed; use handles inside its block")
         if isinstance(envelope.command, Send | Create):
             raise NotReadyError(identity=identity, phase=self.phase)
@@ -209,7 +215,7 @@ async def open_directory(
     owners get ``drain_seconds`` for last commits. When the block ends by an error or by
     cancellation there is no grace. Every slot is answered.
     """
-    async with trio.open_nursery() as owners:
+    async with trio.open_nursery() as owners, _until_closed(directory, owners.cancel_scope, limits):
         async with _open_turns(directory, limits, counters) as start_turn:
             around = Surroundings(
                 storage,
@@ -229,11 +235,19 @@ async def open_directory(
             for identity in pending:
                 directory.post_mail(identity)
             yield
+
+
+@asynccontextmanager
+async def _until_closed(directory: Directory, owners: trio.CancelScope, limits: Limits) -> AsyncGenerator[None, None]:
+    try:
+        yield
         directory.end()
         with trio.move_on_after(limits.drain_seconds):
             await directory.wait_empty()
-        owners.cancel_scope.cancel()
-    directory.phase = "closed"
+    finally:
+        # In one step: a nursery that is about to end takes no more tasks, and a post may start one.
+        directory.phase = "closed"
+        owners.cancel()
 
 
 @asynccontextmanager
@@ -248,7 +262,6 @@ async def _open_turns(
             job.scope.cancel()
 
     async def run(job: TurnJob) -> None:
-        live.add(job)
         try:
             await run_turn(job)
         finally:
@@ -256,8 +269,14 @@ async def _open_turns(
 
     try:
         async with trio.open_nursery() as turns:
+
+            def start(job: TurnJob) -> None:
+                # Here, not in its task: whoever was started is cancelled, though it never ran.
+                live.add(job)
+                turns.start_soon(run, job)
+
             try:
-                yield lambda job: turns.start_soon(run, job)
+                yield start
             except BaseException:
                 directory.phase = "closing"
                 cancel_all()

@@ -13,7 +13,7 @@ from attrs import define
 
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
 from meerkat_actors.actors.writer import Writer, lender_of_run
-from meerkat_actors.errors import MeerkatError, StoreFailedError
+from meerkat_actors.errors import MeerkatError, StoreError, StoreFailedError, StoreFullError, UsageError
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import SendMail, Unit
@@ -59,6 +59,7 @@ class _Batches:
     def __init__(self, store: Store, writer: Writer, limits: Limits, on_mail: Callable[[AgentIdentity], None]) -> None:
         self.counters = StorageCounters()
         self.failure: BaseException | None = None
+        self.has_begun = False
         self.is_closed = False
         self.is_leaving = False
         self._store = store
@@ -68,6 +69,7 @@ class _Batches:
         self._waiting: list[_Request] = []
         self._is_busy = False
         self._was_alone = False
+        self._checkpoint_above = limits.wal_pages_max
         self._pump: trio.lowlevel.Task | None = None
 
     @property
@@ -83,7 +85,7 @@ class _Batches:
     def post(self, request: _Request) -> None:
         """Take a request; it is answered by ``_finish``, or refused when storage has ended."""
         if self.is_closed:
-            request.slot.reject(_ended())
+            request.slot.reject(self._ended())
             return
         self._waiting.append(request)
         if self._is_busy:
@@ -108,7 +110,7 @@ class _Batches:
 
     def checkpoint_if_due(self) -> bool:
         """Begin a checkpoint when the log is long; whether one began."""
-        if self._store.wal_pages <= self._limits.wal_pages_max:
+        if self._store.wal_pages <= self._checkpoint_above:
             return False
         self._is_busy = True
         self._run(self._store.checkpoint, self._checkpointed)
@@ -137,7 +139,7 @@ class _Batches:
         self.is_closed = True
         waiting, self._waiting = self._waiting, []
         for request in waiting:
-            request.slot.reject(_ended())
+            request.slot.reject(self._ended())
 
     def _run(self, work: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
         if self._store.inline:
@@ -154,11 +156,13 @@ class _Batches:
         outcomes, answers = worked.unwrap()
         self._answer_commits(commits, outcomes)
         for request, answer in zip(reads, answers, strict=True):
-            if isinstance(answer, MeerkatError):
+            if isinstance(answer, Exception):
                 request.slot.reject(answer)
             else:
                 request.slot.resolve(answer)
-        if self._waiting or self.is_leaving or self._store.wal_pages > self._limits.wal_pages_max:
+            if isinstance(answer, StoreFailedError):
+                self._fail([], answer)
+        if self._waiting or self.is_leaving or self._store.wal_pages > self._checkpoint_above:
             self.wake()
 
     def _answer_commits(self, commits: list[_Commit], outcomes: list[CommitOutcome]) -> None:
@@ -177,11 +181,22 @@ class _Batches:
 
     def _checkpointed(self, worked: outcome.Outcome[None]) -> None:
         self._is_busy = False
-        if isinstance(worked, outcome.Error):
+        # What could not be moved now, because of a reader or a full disk, is left until as much has come again.
+        self._checkpoint_above = self._store.wal_pages + self._limits.wal_pages_max
+        if isinstance(worked, outcome.Error) and not isinstance(worked.error, StoreFullError):
             self._fail([], worked.error)
         self.wake()
 
+    def _ended(self) -> MeerkatError:
+        if self.failure is None:
+            return UsageError(problem="the runtime is closed; use its handles inside its block")
+        return StoreFailedError(path=self._store.location, problem=f"failed: {self.failure}; reopen the runtime")
+
     def _fail(self, batch: list[_Request], error: BaseException) -> None:
+        if isinstance(error, Exception) and not isinstance(error, StoreError):
+            failure = StoreFailedError(path=self._store.location, problem=f"the store raised {error!r}; reopen it")
+            failure.__cause__ = error
+            error = failure
         self.failure = error
         for request in batch:
             request.slot.reject(
@@ -192,13 +207,17 @@ class _Batches:
 
 
 class StorageHandle:
-    """What owners hold of storage."""
+    """What owners hold of storage.
+
+    Protected from Ctrl-C, also where a user's task asks: half a post would leave storage busy for ever.
+    """
 
     def __init__(self, batches: _Batches, opening: Opening) -> None:
         self._batches = batches
         self.opening = opening
         self.counters = batches.counters
 
+    @trio.lowlevel.enable_ki_protection
     async def commit(self, unit: Unit, on_outcome: Callable[[CommitOutcome], None] | None = None) -> CommitOutcome:
         """Commit one unit and wait until it is durable or refused; can't be cancelled.
 
@@ -211,6 +230,7 @@ class StorageHandle:
         self._batches.post(_Commit(unit, slot))
         return await slot.wait()
 
+    @trio.lowlevel.enable_ki_protection
     async def read(self, read: Callable[[Store], T]) -> T:
         """Run a read behind every unit that was given before it; can't be cancelled.
 
@@ -221,6 +241,7 @@ class StorageHandle:
         self._batches.post(_Read(read, slot))
         return await slot.wait()
 
+    @trio.lowlevel.enable_ki_protection
     async def query(self, read: Callable[[Store], T]) -> T:
         """Run a read for a caller; cancelling the wait has no effect on anything.
 
@@ -253,12 +274,13 @@ async def open_storage(
         batches = _Batches(store, writer, limits, on_mail)
         try:
             opening = await writer.call(store.begin)
+            batches.has_begun = True
             async with _serving(batches, limits):
                 yield StorageHandle(batches, opening)
         finally:
             # Shielded with a deadline: cleanup; a call to the writer can't be cancelled anyway.
             with trio.move_on_after(limits.drain_seconds, shield=True):
-                await writer.call(partial(_close, store, is_clean=batches.failure is None))
+                await writer.call(partial(_close, store, is_clean=batches.has_begun and batches.failure is None))
     finally:
         lender.uninstall()
         writer.join()
@@ -310,15 +332,12 @@ def _close(store: Store, *, is_clean: bool) -> None:
 def _work(store: Store, units: list[Unit], reads: list[Callable[[Store], Any]]) -> _Worked:
     """One hop's work: all units in one transaction, then the reads, which see them."""
     outcomes = store.commit(units) if units else []
+    assert len(outcomes) == len(units), "a store answers every unit"
     return outcomes, [_answer(store, read) for read in reads]
 
 
 def _answer(store: Store, read: Callable[[Store], Any]) -> object:
     try:
         return read(store)
-    except MeerkatError as error:
+    except Exception as error:  # noqa: BLE001 - the asker's to raise: units beside it are durable
         return error
-
-
-def _ended() -> StoreFailedError:
-    return StoreFailedError(path="the store", problem="storage has ended; reopen the runtime to go on")

@@ -39,6 +39,8 @@ class Writer:
         assert self._thread.ident is not None
         self._cpu_clock = time.pthread_getcpuclockid(self._thread.ident)
 
+    # Ctrl-C between the submission and the wait would let ``finish`` wake a task that waits for something else.
+    @trio.lowlevel.enable_ki_protection
     async def call(self, fn: Callable[[], T]) -> T:
         """Run ``fn`` on the thread. The wait can't be cancelled: what was begun is finished."""
         task = trio.lowlevel.current_task()

@@ -57,13 +57,13 @@ class Authority:
 def unit_refusal(unit: Unit) -> Refused | None:
     """Name the first counter out of range, or what makes the unit no unit; needs no store."""
     fence = unit.fence
-    key: int = fence.key
-    token: int = fence.token
-    generation: int = fence.generation
-    version: int = fence.version
+    key, token, generation, version = fence.key, fence.token, fence.generation, fence.version
     # Spelled out: this runs for every unit, and a call per counter costs twice as much.
     if not (
-        type(key) is type(token) is type(generation) is type(version) is int
+        type(key) is int
+        and type(token) is int
+        and type(generation) is int
+        and type(version) is int
         and 1 <= key <= COUNTER_MAX
         and 1 <= token <= COUNTER_MAX
         and 0 <= generation <= COUNTER_MAX
@@ -109,17 +109,12 @@ def creation_refusal(
     return None
 
 
-def claim_of(unit: Unit) -> Claim | None:
-    """The unit's claim, of which there is at most one."""
-    for effect in unit.effects:
-        if type(effect) is Claim:
-            return effect
+def beginning_of(unit: Unit) -> tuple[int, Claim | CreateIdentity] | None:
+    """The effect that gives the unit its authority, with its index: a claim or a creation, if it has one."""
+    for index, effect in enumerate(unit.effects):
+        if type(effect) is Claim or type(effect) is CreateIdentity:
+            return index, effect
     return None
-
-
-def creates(unit: Unit) -> bool:
-    """Whether the unit makes its own authority row."""
-    return any(type(effect) is CreateIdentity for effect in unit.effects)
 
 
 def in_order(effects: Sequence[Effect]) -> list[tuple[int, Effect]]:
@@ -177,12 +172,8 @@ def _is_text(text: str) -> bool:
 
 
 def _claim_fits(effect: Claim, unit: Unit) -> bool:
-    return (
-        _is_first(effect.previous)
-        and effect.previous < unit.fence.token
-        and not creates(unit)
-        and _is_only(effect, unit)
-    )
+    creates = any(type(other) is CreateIdentity for other in unit.effects)
+    return _is_first(effect.previous) and effect.previous < unit.fence.token and not creates and _is_only(effect, unit)
 
 
 def _create_fits(effect: CreateIdentity, unit: Unit) -> bool:

@@ -7,13 +7,13 @@ from itertools import islice
 
 from meerkat_actors.records.activation import Activation, Broken, Head, IdentityRow, Opening, TurnRow
 from meerkat_actors.records.codec import decode_state
-from meerkat_actors.records.commits import CommitOutcome, Committed
-from meerkat_actors.records.effects import AppendTurn, Unit
+from meerkat_actors.records.commits import CommitOutcome, Committed, Refused
+from meerkat_actors.records.effects import AppendTurn, Claim, CreateIdentity, Unit
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.runs import Journal
-from meerkat_actors.store.fencing import Authority, claim_of, creates, fence_refusal, in_order, unit_refusal
+from meerkat_actors.store.fencing import Authority, beginning_of, fence_refusal, in_order, unit_refusal
 from meerkat_actors.store.memory_effects import Work, apply_effect
 from meerkat_actors.store.memory_tables import HeadRow, Tables
 from meerkat_actors.store.recovery import IdentityRows, OpenRow, assemble
@@ -156,12 +156,13 @@ class MemoryStore:
 
     def _commit_unit(self, unit: Unit) -> CommitOutcome:
         fence = unit.fence
-        no = unit_refusal(unit)
-        if no is None and not creates(unit):
-            no = fence_refusal(fence, claim_of(unit), self._authority(fence.key))
+        no = unit_refusal(unit) or self._authority_refusal(unit)
         if no is not None:
             return no
-        turn = next((effect for effect in unit.effects if type(effect) is AppendTurn), None)
+        turn: AppendTurn | None = None
+        for effect in unit.effects:
+            if type(effect) is AppendTurn:
+                turn = effect
         work = Work(
             self._tables, fence, self._next_sequence, self._next_key, 0 if turn is None else self._next_sequence()
         )
@@ -175,9 +176,17 @@ class MemoryStore:
             self._tables.undo()  # nothing, once kept
         return Committed(fence.version if turn is None else turn.version)
 
-    def _authority(self, key: IdentityKey) -> Authority | None:
-        head = self._tables.heads.get(key)
-        return None if head is None else Authority(head.token, head.generation, head.version, deleted=False)
+    def _authority_refusal(self, unit: Unit) -> Refused | None:
+        beginning = beginning_of(unit)
+        claim: Claim | None = None
+        if beginning is not None:
+            _, effect = beginning
+            if isinstance(effect, CreateIdentity):
+                return None  # its effect finds out
+            claim = effect
+        head = self._tables.heads.get(unit.fence.key)
+        current = None if head is None else Authority(head.token, head.generation, head.version, deleted=False)
+        return fence_refusal(unit.fence, claim, current)
 
     def _next_sequence(self) -> int:
         self._sequence += 1

@@ -188,7 +188,7 @@ def _record(effect: RecordStep, index: int, work: Work) -> No | None:
         return _state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
     journal = tables.journals.get((work.fence.key, effect.run_id))
     if journal is None:
-        journal = {}
+        journal = dict[tuple[str, int], JournalEntry]()
         tables.put(tables.journals, (work.fence.key, effect.run_id), journal)
     if (effect.name, effect.nth) in journal:
         return refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -17,4 +18,7 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    _code = _main()
+    # All is said: Ctrl-C from here on would only make the interpreter complain while it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(_code)

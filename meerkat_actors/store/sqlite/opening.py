@@ -28,7 +28,7 @@ from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.store.sqlite.creating import create
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.locking import locked_until_success
-from meerkat_actors.store.sqlite.rows import typed
+from meerkat_actors.store.sqlite.rows import extended_code, typed
 from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from meerkat_actors.store.sqlite.store import SqliteStore
 
@@ -42,6 +42,9 @@ STATEMENTS_CACHED: Final = 128
 
 BUSY_MS: Final = 1_000
 """Nobody else writes; this bridges a visitor with the ``sqlite3`` tool."""
+
+SECTOR_BYTES: Final = 512
+"""No database is shorter."""
 
 _SYNCHRONOUS: Final[Mapping[str, int]] = MappingProxyType({"full": 2, "normal": 1})
 
@@ -104,7 +107,7 @@ def open_sqlite(
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise StoreCorruptError(path=real, problem=f"is damaged ({error}); restore it from a backup") from error
     except apsw.Error as error:
-        if isinstance(error, apsw.FullError) or error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE:
+        if isinstance(error, apsw.FullError) or extended_code(error) == apsw.SQLITE_IOERR_SHMSIZE:
             raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
         raise StoreError(path=real, problem=f"can't be opened: {error}") from error
 
@@ -155,6 +158,8 @@ def _inspect(path: str, vfs: str | None) -> bool:
         raise NotOurStoreError(path=path, problem="is no file; a store is one")
     if status.st_size == 0:
         raise NotOurStoreError(path=path, problem="is empty, which a store never is; restore it, or delete it")
+    if status.st_size < SECTOR_BYTES:  # SQLite would take it for a new database
+        raise NotOurStoreError(path=path, problem="is not a database; it was not touched")
     if status.st_nlink != 1:
         raise StoreError(path=path, problem="has several names (hard links), and its lock knows one; remove the others")
     if not os.access(path, os.R_OK | os.W_OK):

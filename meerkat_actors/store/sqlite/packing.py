@@ -90,8 +90,9 @@ class Packer:
         self.turn = 0
         for effect in unit.effects:
             _PACK[type(effect)](self, guard, effect, unit)
-        # Dropping a journal touches no countable row.
-        if not unit.effects or all(type(effect) is DropJournal for effect in unit.effects):
+        # Dropping a journal touches no countable row. The first effect decides almost always.
+        effects = unit.effects
+        if not effects or (type(effects[0]) is DropJournal and all(type(effect) is DropJournal for effect in effects)):
             self.checks.append(guard)
 
     def next_sequence(self) -> int:

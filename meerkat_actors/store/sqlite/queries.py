@@ -87,14 +87,14 @@ SELECT input.seq, input.input_id, input.kind, input.state, input.content, sender
 """
 
 READ_INPUT: Final = (
-    _INPUT_COLUMNS
+    _INPUT_COLUMNS  # noqa: S608 - constants only
     + """
  WHERE input.input_id = ?1 AND input.identity = (SELECT key FROM name WHERE name = ?2)
 """
 )
 
 READ_INPUTS_FORWARD: Final = (
-    _INPUT_COLUMNS
+    _INPUT_COLUMNS  # noqa: S608 - constants only
     + """
  WHERE input.identity = (SELECT key FROM name WHERE name = ?1) AND input.admission >= ?2
  ORDER BY input.admission
@@ -103,7 +103,7 @@ READ_INPUTS_FORWARD: Final = (
 )
 
 READ_INPUTS_BACKWARD: Final = (
-    _INPUT_COLUMNS
+    _INPUT_COLUMNS  # noqa: S608 - constants only
     + """
  WHERE input.identity = (SELECT key FROM name WHERE name = ?1) AND input.admission <= ?2
  ORDER BY input.admission DESC

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from meerkat_actors.errors import StoreCorruptError
 from meerkat_actors.records.activation import Activation, Broken, Head, IdentityRow, TurnRow
@@ -17,6 +17,7 @@ from meerkat_actors.store.sqlite.rows import (
     UNDECODABLE,
     Database,
     Row,
+    first_value,
     head_of,
     identity_row_of,
     input_row_of,
@@ -58,15 +59,15 @@ def _read_activation(
     if head is not None and not _is_at(database, key, head, last_turn):
         detail = f"the head is at version {head.version}, its last boundary (row {last_turn}) is not"
         return Broken(identity=identity, reason=ROWS_CONTRADICT, detail=detail)
-    last_admission = _one(database, queries.READ_LAST_ADMISSION, (key,))
+    last_admission = first_value(database.execute(queries.READ_LAST_ADMISSION, (key,)))
     rows = IdentityRows(
         identity=identity,
         key=key,
         head=head,
         state=_state(database, key, last_state) if last_state else None,
         open=[open_row_of(row) for row in database.execute(queries.READ_OPEN, (key,))],
-        admissions=max(floor, last_admission or 0),
-        has_mail=bool(_one(database, queries.READ_HAS_MAIL, (key,))),
+        admissions=max(floor, int(last_admission or 0)),
+        has_mail=bool(first_value(database.execute(queries.READ_HAS_MAIL, (key,)))),
     )
 
     def journal_of(run_id: RunId) -> Journal:
@@ -110,7 +111,8 @@ def read_inputs(
 
 def read_turns(database: Database, identity: AgentIdentity, before: int | None, limit: int) -> tuple[TurnRow, ...]:
     """A page of boundaries, newest first."""
-    sequence = _one(database, queries.READ_LAST_TURN, (identity,)) if before is None else before
+    last = first_value(database.execute(queries.READ_LAST_TURN, (identity,))) if before is None else before
+    sequence = int(last or 0)
     if not sequence or limit <= 0:
         return ()
     return tuple(turn_row_of(row) for row in database.execute(queries.READ_TURNS, (identity, sequence, limit)))
@@ -139,11 +141,6 @@ def _no_journal(_: RunId) -> Journal:
     return {}
 
 
-def _one(database: Database, query: str, bindings: Row) -> Any:
-    row = database.execute(query, bindings).fetchone()
-    return None if row is None else row[0]
-
-
 def _is_at(database: Database, key: IdentityKey, head: Head, last_turn: int) -> bool:
     # The boundary that the head names must be the one that made it.
     if head.version == 0:
@@ -153,7 +150,8 @@ def _is_at(database: Database, key: IdentityKey, head: Head, last_turn: int) -> 
 
 
 def _state(database: Database, key: IdentityKey, last_state: int) -> bytes:
-    body = _one(database, queries.READ_BODY, (last_state, key))
-    if body is None:
-        raise KeyError(f"no boundary {last_state}, which set the state")
+    body = first_value(database.execute(queries.READ_BODY, (last_state, key)))
+    if not isinstance(body, bytes):
+        problem = f"no boundary {last_state}, which set the state"
+        raise TypeError(problem)
     return decode_state(body)

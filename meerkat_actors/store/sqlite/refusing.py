@@ -11,6 +11,7 @@ import apsw
 from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
 from meerkat_actors.records.effects import (
     ChargeRun,
+    Claim,
     CreateIdentity,
     EndInput,
     InsertInput,
@@ -25,7 +26,7 @@ from meerkat_actors.records.inputs import InputState
 from meerkat_actors.store.fencing import (
     FENCE,
     Authority,
-    claim_of,
+    beginning_of,
     creation_refusal,
     fence_refusal,
     in_order,
@@ -33,7 +34,7 @@ from meerkat_actors.store.fencing import (
 )
 from meerkat_actors.store.sqlite import queries
 from meerkat_actors.store.sqlite.packing import Packer, Step, pack_in_order
-from meerkat_actors.store.sqlite.rows import STATES, Database, Row
+from meerkat_actors.store.sqlite.rows import Database, Row, state_of
 
 No = Refused | DuplicateInput
 
@@ -68,11 +69,15 @@ def _run(database: Database, step: Step, row: Row) -> str | None:
 def _authority_refusal(database: Database, unit: Unit) -> Refused | None:
     fence = unit.fence
     found = database.execute(queries.READ_AUTHORITY, (fence.key,)).fetchone()
-    for index, effect in enumerate(unit.effects):
-        if type(effect) is CreateIdentity:
+    claim: Claim | None = None
+    beginning = beginning_of(unit)
+    if beginning is not None:
+        index, effect = beginning
+        if isinstance(effect, CreateIdentity):
             return _creation_refusal(database, unit, index, effect, has_head=found is not None)
+        claim = effect
     current = None if found is None else Authority(found[0], found[1], found[2], bool(found[3]))
-    return fence_refusal(fence, claim_of(unit), current)
+    return fence_refusal(fence, claim, current)
 
 
 def _creation_refusal(
@@ -176,7 +181,7 @@ def _state_conflict(
     wish = wanted if run_id is None else f"{wanted} for run {run_id}"
     if found is None:
         return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is unknown, not {wish}")
-    state = STATES[found[0]]
+    state = state_of(found[0])
     if state is wanted and (run_id is None or found[1] == uuid_bytes(run_id)):
         return None
     return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is {state}, not {wish}")

@@ -51,6 +51,11 @@ def typed(connection: apsw.Connection) -> Database:
     return cast("Database", connection)
 
 
+def extended_code(error: apsw.Error) -> int:
+    """SQLite's extended result code, which the stubs don't name; 0 for none."""
+    return cast("int", getattr(error, "extendedresult", 0))
+
+
 STATE_CODES: Final = MappingProxyType(
     {
         InputState.SENT: 0,
@@ -67,10 +72,15 @@ STAGED: Final = STATE_CODES[InputState.STAGED]
 CONSUMED: Final = STATE_CODES[InputState.CONSUMED]
 ABANDONED: Final = STATE_CODES[InputState.ABANDONED]
 
-STATES: Final = tuple(STATE_CODES)
-"""By code."""
+_STATES: Final = MappingProxyType({code: state for state, code in STATE_CODES.items()})
 # A lookup costs a tenth of calling the enum.
 _KINDS: Final = MappingProxyType({kind.value: kind for kind in InputKind})
+
+
+def first_value(cursor: Cursor) -> Value:
+    """The first column of the first row; None also for no row."""
+    row = cursor.fetchone()
+    return None if row is None else cast("Value", row[0])
 
 
 def head_of(row: tuple[Any, ...]) -> Head:
@@ -95,7 +105,7 @@ def open_row_of(row: tuple[Any, ...]) -> OpenRow:
         admission,
         cast("Any", uuid_text(input_id)),
         _KINDS[kind],
-        STATES[state],
+        state_of(state),
         content,
         digest,
         sender,
@@ -133,7 +143,7 @@ def input_row_of(row: tuple[Any, ...]) -> InputRow:
         sequence=sequence,
         input_id=cast("Any", uuid_text(input_id)),
         kind=_KINDS[kind],
-        state=STATES[state],
+        state=state_of(state),
         content=content,
         sender=sender,
         admission=admission,
@@ -162,6 +172,11 @@ def step_of(row: tuple[Any, ...]) -> tuple[tuple[str, int], JournalEntry]:
     """From ``READ_JOURNAL``."""
     name, nth, arguments, result = row
     return (name, nth), JournalEntry(arguments, result)
+
+
+def state_of(code: int) -> InputState:
+    """An input's state from its column."""
+    return _STATES[code]
 
 
 def run_id_of(raw: bytes | None) -> RunId | None:
