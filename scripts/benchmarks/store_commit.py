@@ -17,6 +17,7 @@ import apsw
 from attrs import define
 
 from _common import REPLY, TEXT, fresh_folder, median, memory_folder, open_probe, raise_collector_threshold, used_bytes
+from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_entry, encode_json, encode_turn, extend_chain
 from meerkat_actors.records.effects import AppendTurn, CreateIdentity, EndInput, InsertInput, Unit
 from meerkat_actors.records.env import SystemEnv
@@ -56,9 +57,7 @@ class Writer:
         self.admissions += 1
         admission = AdmissionSequence(self.admissions)
         input_id, run_id = InputId(env.new_id()), RunId(env.new_id())
-        insert = InsertInput(
-            admission, input_id, InputKind.PROMPT, CONTENT, sha256(CONTENT).digest(), None, run_id
-        )
+        insert = InsertInput(admission, input_id, InputKind.PROMPT, CONTENT, sha256(CONTENT).digest(), None, run_id)
         entries = (
             encode_entry(role="user", content=CONTENT, input_id=input_id, sender=None),
             encode_entry(role="assistant", content=ANSWER, input_id=None, sender=None),
@@ -80,9 +79,9 @@ def create_writers(store: Store, count: int, env: SystemEnv) -> list[Writer]:
     units: list[Unit] = []
     for number in range(count):
         identity = AgentIdentity(f"agent-{number:05d}")
-        fence = IdentityFence(
-            identity, store.activate(identity).key, FencingToken(1), Generation(0), CheckpointVersion(0)
-        )
+        found = store.activate(identity)
+        assert isinstance(found, Activation)
+        fence = IdentityFence(identity, found.key, FencingToken(1), Generation(0), CheckpointVersion(0))
         writers.append(Writer(fence))
         units.append(Unit(fence, (CreateIdentity("bench", SessionId(env.new_id())),)))
     store.commit(units)
@@ -134,7 +133,9 @@ def main() -> None:
         with fresh_folder(arguments.folder) as folder:
             path = folder / "bench.db"
             if arguments.memory:
-                print(f"batch {batch:5}: {median([*measure(MemoryStore(), arguments.agents, arguments.turns, batch)]):6.1f} us/turn")
+                print(
+                    f"batch {batch:5}: {median([*measure(MemoryStore(), arguments.agents, arguments.turns, batch)]):6.1f} us/turn"
+                )
                 continue
             store = open_sqlite(path)
             store.close()
@@ -147,7 +148,8 @@ def main() -> None:
             probe.close()
             store.close()
         print(
-            f"batch {batch:5}: {median(figures):6.1f} us/turn (best {min(figures):.1f}), {size:,.0f} bytes/turn", flush=True
+            f"batch {batch:5}: {median(figures):6.1f} us/turn (best {min(figures):.1f}), {size:,.0f} bytes/turn",
+            flush=True,
         )
 
 

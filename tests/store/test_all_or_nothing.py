@@ -1,0 +1,142 @@
+"""A unit is all or nothing, whichever effect is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+from attrs import frozen
+
+from meerkat_actors.records.commits import Committed, DuplicateInput, Refused
+from meerkat_actors.records.effects import CreateIdentity, DropJournal, Effect, TakeMail
+from meerkat_actors.records.ids import AdmissionSequence, InputId, RunId
+from meerkat_actors.store import Store
+from tests.store.looking import picture
+from tests.store.writing import (
+    GIVEN_UP,
+    Writer,
+    charge,
+    created,
+    end,
+    insert,
+    new_input_id,
+    new_run_id,
+    read,
+    send,
+    stage,
+    step,
+    take,
+    unborn,
+)
+
+
+@frozen
+class Scene:
+    """Alice has run ``run`` on admission 1 with a recorded step, admission 2 queued, and mail of bob's waiting."""
+
+    alice: Writer
+    run: RunId
+    known: InputId
+
+    def every_move(self) -> tuple[Effect, ...]:
+        """One of each effect, all of which are possible here, in an order that they don't run in."""
+        (mail,) = self.alice.store.pending_mail(self.alice.fence.key, limit=10)
+        later = new_run_id()
+        return (
+            self.alice.boundary(self.run, state=7, sends=2),
+            send("carol", 1),
+            send("dave", 2),
+            DropJournal(self.run),
+            end(1, self.run),
+            take(mail, 3, later),
+            stage(2, later),
+            charge(2, later),
+            step(2, later),
+            insert(4, key="new"),
+        )
+
+
+@pytest.fixture
+def scene(store: Store) -> Scene:
+    alice, bob = created(store, "alice"), created(store, "bob")
+    run, known = new_run_id(), new_input_id()
+    alice.must_commit(insert(1, run=run, input_id=known, key="known"), insert(2))
+    alice.must_commit(step(1, run))
+    bob.must_commit(send("alice", 1))
+    return Scene(alice, run, known)
+
+
+IMPOSSIBLE: Final[dict[str, Callable[[Scene], Effect]]] = {
+    "an input id is used": lambda scene: insert(9, input_id=scene.known),
+    "an idempotency key is used": lambda scene: insert(9, key="known"),
+    "an admission is used": lambda _: insert(1),
+    "no such mail": lambda scene: TakeMail(1_000_000, scene.alice.fence.key, AdmissionSequence(9), None),
+    "a staged input can't be staged": lambda scene: stage(1, scene.run),
+    "another run is charged": lambda _: charge(1, new_run_id()),
+    "another run is ended": lambda _: end(1, new_run_id(), GIVEN_UP),
+    "a step is recorded": lambda scene: step(1, scene.run),
+    "a mail's id is used": lambda scene: send("erin", 3, input_id=scene.known),
+}
+
+
+def test_every_effect_of_a_unit_is_done_in_its_fixed_order(scene: Scene) -> None:
+    alice = scene.alice
+    alice.must_commit(*scene.every_move())
+
+    now = read(alice.store, "alice")
+    assert now.head is not None
+    assert (now.head.version, now.head.sends, now.state) == (1, 2, b"7")
+    assert now.run is not None
+    assert [member.admission for member in now.run.members] == [2, 3]
+    assert now.run.attempts == 1
+    assert list(now.run.journal) == [("fetch", 1)]
+    assert [waiting.admission for waiting in now.queued] == [4]
+    assert now.admissions == 4
+    assert not now.has_mail
+    assert read(alice.store, "carol").has_mail
+
+
+@pytest.mark.parametrize("obstacle", IMPOSSIBLE, ids=str)
+def test_a_refused_unit_leaves_nothing(scene: Scene, obstacle: str) -> None:
+    before = picture(scene.alice.store, "alice", "bob", "carol", "dave", "erin")
+    effects = (*scene.every_move(), IMPOSSIBLE[obstacle](scene))
+
+    outcome = scene.alice.commit(*effects)
+
+    assert isinstance(outcome, Refused | DuplicateInput), outcome
+    assert outcome.effect == len(effects) - 1
+    assert picture(scene.alice.store, "alice", "bob", "carol", "dave", "erin") == before
+
+
+@pytest.mark.parametrize("obstacle", IMPOSSIBLE, ids=str)
+def test_a_refused_unit_does_not_disturb_its_neighbours(scene: Scene, obstacle: str) -> None:
+    store = scene.alice.store
+    first, last = created(store, "first"), created(store, "last")
+    units = [
+        first.unit(insert(1)),
+        scene.alice.unit(insert(8), IMPOSSIBLE[obstacle](scene)),
+        last.unit(insert(1), last.boundary()),
+    ]
+
+    outcomes = store.commit(units)
+
+    assert outcomes[0] == Committed(first.fence.version)
+    assert isinstance(outcomes[1], Refused | DuplicateInput)
+    assert outcomes[2] == Committed(last.boundary().version)
+    assert read(store, "alice").admissions == 2
+    assert read(store, "first").admissions == read(store, "last").admissions == 1
+
+
+def test_a_unit_that_creates_and_is_refused_creates_nothing(scene: Scene) -> None:
+    store = scene.alice.store
+    new = unborn(store, "new")
+    outcome = new.commit(CreateIdentity("worker", new.session_id), insert(1, input_id=scene.known))
+    assert isinstance(outcome, DuplicateInput)
+    assert read(store, "new").head is None
+    new.must_commit(CreateIdentity("worker", new.session_id), insert(1))
+    assert read(store, "new").admissions == 1
+
+
+def test_no_units_are_committed_to_nothing(store: Store) -> None:
+    assert store.commit([]) == []
