@@ -33,7 +33,7 @@ from meerkat_actors.errors import UnknownOutcomeError as UnknownOutcomeError
 from meerkat_actors.errors import UsageError as UsageError
 from meerkat_actors.errors import WaitEndedError as WaitEndedError
 from meerkat_actors.handles import AgentHandle as AgentHandle
-from meerkat_actors.handles import Message as Message
+from meerkat_actors.listings import Message as Message
 from meerkat_actors.records.activation import IdentityRow as IdentityRow
 from meerkat_actors.records.content import JSON as JSON
 from meerkat_actors.records.env import Env as Env

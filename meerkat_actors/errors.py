@@ -37,7 +37,7 @@ class MeerkatError(Exception):
 
 
 class UsageError(MeerkatError):
-    """The calling code is wrong; the same call never succeeds."""
+    """The calling code is wrong; the same call never succeeds. ``problem`` says how."""
 
     problem: str
 
@@ -46,6 +46,12 @@ class UsageError(MeerkatError):
 
     def __str__(self) -> str:
         return self.problem
+
+    def __getattr__(self, name: str) -> str:
+        # Subclasses with fields of their own say the problem in their message.
+        if name == "problem":
+            return str(self)
+        raise AttributeError(name)
 
 
 class InvalidValueError(UsageError):
@@ -284,7 +290,7 @@ class UnknownOutcomeError(MeerkatError):
 
 
 class WaitEndedError(UnknownOutcomeError):
-    """The runtime ended under someone who waited on a durable input."""
+    """Nobody is left to tell the outcome of a durable input: the runtime ended, or its identity is quarantined."""
 
     input_id: str
 
@@ -292,7 +298,10 @@ class WaitEndedError(UnknownOutcomeError):
         MeerkatError.__init__(self, identity=identity, input_id=input_id)
 
     def __str__(self) -> str:
-        return f"{self.identity}: the runtime ended; input {self.input_id} is durable, wait for it after reopening"
+        return (
+            f"{self.identity}: nobody is left to tell the outcome now; input {self.input_id} is durable,"
+            " so wait for it again, or after reopening"
+        )
 
 
 # -- the store can't be relied on ---------------------------------------------------------

@@ -1,13 +1,6 @@
-"""What users hold: handles that forward, and listings that page."""
+"""What users hold of an agent: a handle that forwards."""
 
 from __future__ import annotations
-
-from abc import abstractmethod
-from collections.abc import AsyncIterator, Sequence
-from typing import Generic, Literal, TypeVar
-
-import trio
-from attrs import frozen
 
 from meerkat_actors.actors.directory import Directory
 from meerkat_actors.actors.mailbox import Envelope
@@ -15,6 +8,7 @@ from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.errors import (
     OwnerStoppedError,
+    RejectedError,
     StoreError,
     TurnAbandonedError,
     UnknownInputError,
@@ -22,145 +16,16 @@ from meerkat_actors.errors import (
     UsageError,
     WaitEndedError,
 )
-from meerkat_actors.records.activation import IdentityRow
-from meerkat_actors.records.codec import (
-    content_digest,
-    decode_abandoned,
-    decode_consumed,
-    decode_json,
-    decode_log,
-    decode_receipt,
-    encode_json,
-)
+from meerkat_actors.listings import InputListing, MessageListing, Order, ReceiptListing, outcome_of
+from meerkat_actors.records.codec import content_digest, encode_json
 from meerkat_actors.records.commands import GetStatus, Send, Wait
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.ids import AgentIdentity, InputId, parse_input_id
-from meerkat_actors.records.inputs import InputKind, InputRecord, InputRow, InputState
+from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.limits import Limits
-from meerkat_actors.records.outcomes import Admission, Answer, Consumed, Outcome, Receipt
+from meerkat_actors.records.outcomes import Admission, Answer, Consumed, Outcome
 from meerkat_actors.records.status import IdentityStatus
-
-T = TypeVar("T")
-
-Order = Literal["newest", "oldest"]
-_PAGE = 100
-
-
-@frozen(kw_only=True)
-class Message:
-    """One entry of an agent's transcript."""
-
-    role: str
-    """``user``, ``assistant`` or ``notice``."""
-    content: JSON
-    input_id: InputId | None
-    """The input that it came with; None for what the agent said."""
-    sender: AgentIdentity | None
-    """The agent that sent it; None for a prompt and for what the agent said."""
-
-
-class Listing(AsyncIterator[T], Generic[T]):
-    """Rows, fetched page by page while ``async for`` goes on; begun again for each listing."""
-
-    def __init__(self) -> None:
-        self._page: list[T] = []
-        self._is_last = False
-
-    def __aiter__(self) -> Listing[T]:
-        """Itself."""
-        return self
-
-    async def __anext__(self) -> T:
-        """The next row. Cancelling the wait loses nothing: the same row is next."""
-        await trio.lowlevel.checkpoint()
-        while not self._page:
-            if self._is_last:
-                raise StopAsyncIteration
-            rows, self._is_last = await self._fetch()
-            self._page = list(reversed(rows))
-        return self._page.pop()
-
-    async def aclose(self) -> None:
-        """End the listing early; there is nothing to release yet, but there may be later."""
-        await trio.lowlevel.checkpoint()
-        self._page, self._is_last = [], True
-
-    @abstractmethod
-    async def _fetch(self) -> tuple[Sequence[T], bool]:
-        """The next page, and whether it is the last."""
-
-
-class InputListing(Listing[InputRecord]):
-    """The admitted inputs of one agent."""
-
-    def __init__(self, identity: AgentIdentity, storage: StorageHandle, order: Order) -> None:
-        super().__init__()
-        self._identity, self._storage, self._order = identity, storage, order
-        self._after: int | None = None
-
-    async def _fetch(self) -> tuple[Sequence[InputRecord], bool]:
-        rows = await self._storage.query(
-            lambda store: store.page_inputs(
-                self._identity, after=self._after, limit=_PAGE, newest_first=self._order == "newest"
-            )
-        )
-        if rows:
-            self._after = rows[-1].admission
-        return [_input_record(row) for row in rows], len(rows) < _PAGE
-
-
-class _TurnListing(Listing[T]):
-    def __init__(self, identity: AgentIdentity, storage: StorageHandle) -> None:
-        super().__init__()
-        self._identity, self._storage = identity, storage
-        self._before: int | None = None
-
-    async def _fetch(self) -> tuple[Sequence[T], bool]:
-        rows = await self._storage.query(
-            lambda store: store.page_turns(self._identity, before=self._before, limit=_PAGE)
-        )
-        if rows:
-            self._before = rows[-1].previous
-        return [item for row in rows for item in self._items(row.body)], not rows or rows[-1].previous == 0
-
-    @abstractmethod
-    def _items(self, body: bytes) -> Sequence[T]:
-        """What one boundary contributes, newest first."""
-
-
-class MessageListing(_TurnListing[Message]):
-    """The transcript of one agent, newest first."""
-
-    def _items(self, body: bytes) -> Sequence[Message]:
-        return [
-            Message(
-                role=entry["role"], content=entry["content"], input_id=entry.get("input"), sender=entry.get("sender")
-            )
-            for entry in reversed(decode_log(body))
-        ]
-
-
-class ReceiptListing(_TurnListing[Receipt]):
-    """The receipts of one agent, newest first."""
-
-    def _items(self, body: bytes) -> Sequence[Receipt]:
-        return [decode_receipt(body)]
-
-
-class IdentityListing(Listing[IdentityRow]):
-    """The agents of one store, in the order of their names."""
-
-    def __init__(self, storage: StorageHandle) -> None:
-        super().__init__()
-        self._storage = storage
-        self._after: AgentIdentity | None = None
-
-    async def _fetch(self) -> tuple[Sequence[IdentityRow], bool]:
-        rows = await self._storage.query(lambda store: store.page_identities(after=self._after, limit=_PAGE))
-        if rows:
-            self._after = rows[-1].identity
-        return rows, len(rows) < _PAGE
 
 
 class AgentHandle:
@@ -197,7 +62,9 @@ class AgentHandle:
             NotReadyError: the runtime is leaving its block; nothing was written.
             OwnerStoppedError: the owner ended before it took the request; nothing was written.
             IdentityBrokenError: the agent is quarantined; nothing was written.
+            StoreFullError: the disk is full; nothing was written.
             UnknownOutcomeError: the owner ended under the request; it may be durable.
+            UsageError: the runtime is closed.
         """
         slot: ReplySlot[Admission] = ReplySlot()
         self._directory.post(
@@ -214,8 +81,8 @@ class AgentHandle:
 
         Raises:
             TurnAbandonedError: the input ended without a result.
-            WaitEndedError: the runtime ended; the input is durable.
-            MeerkatError: whatever ``send`` raises.
+            WaitEndedError: nobody is left to tell the outcome; the input is durable.
+            MeerkatError: whatever ``send`` raises, as long as nothing is admitted.
         """
         command = self._command(content, input_id, idempotency_key)
         slot: ReplySlot[Admission | Outcome] = ReplySlot()
@@ -227,14 +94,14 @@ class AgentHandle:
             # It is durable. While the runtime goes on, a successor of its owner takes the question.
             if self._directory.is_closing:
                 raise
-            outcome = await self.wait(input_id)
+            outcome = await self._outcome_of_admitted(input_id)
         except UnknownOutcomeError:
             outcome = await self._outcome_after_crash(input_id)
         else:
             if isinstance(reply, Admission):
                 # A duplicate: the same key may have another id.
                 input_id = reply.input_id
-                outcome = await self.wait(input_id)
+                outcome = await self._outcome_of_admitted(input_id)
             else:
                 outcome = reply
         if isinstance(outcome, Consumed):
@@ -251,13 +118,14 @@ class AgentHandle:
             WaitEndedError: the runtime ended; the input is durable.
             MailboxFullError: the owner is behind; wait again.
             IdentityBrokenError: the agent is quarantined.
+            StoreError: storage has failed.
         """
         parse_input_id(input_id)
         while True:
             row = await self._storage.query(lambda store: store.find_input(self._identity, input_id))
             if row is None or row.admission is None:
                 raise UnknownInputError(identity=self._identity, input_id=input_id)
-            outcome = _outcome(row)
+            outcome = outcome_of(row)
             if outcome is not None:
                 return outcome
             if self._directory.is_closed:
@@ -276,11 +144,15 @@ class AgentHandle:
             # It ended between our read and the owner's turn to answer: now it can be read.
 
     async def status(self) -> IdentityStatus:
-        """What the agent is doing. Cancelling the wait has no effect on anything.
+        """What the agent is doing, ahead of everything that waits for it.
+
+        Cancelling the wait has no effect on anything.
 
         Raises:
-            MailboxFullError: the owner is behind.
+            MailboxFullError: too many ask at once.
+            OwnerStoppedError: its owner ended; ask again.
             IdentityBrokenError: the agent is quarantined.
+            UsageError: the runtime is closed.
         """
         slot: ReplySlot[IdentityStatus] = ReplySlot()
         self._directory.post(self._identity, Envelope(GetStatus(), slot, wants_outcome=False))
@@ -300,10 +172,17 @@ class AgentHandle:
             raise UsageError(problem=f"order={order!r}: use 'newest' or 'oldest'")
         return InputListing(self._identity, self._storage, order)
 
+    async def _outcome_of_admitted(self, input_id: InputId) -> Outcome:
+        try:
+            return await self.wait(input_id)
+        except RejectedError as error:
+            # "Nothing was written" would be untrue: the input is durable.
+            raise WaitEndedError(identity=self._identity, input_id=input_id) from error
+
     async def _outcome_after_crash(self, input_id: InputId) -> Outcome:
         try:
             return await self.wait(input_id)
-        except (UsageError, StoreError):
+        except (UsageError, StoreError, RejectedError):
             # It was not admitted under this id, or there is nobody left to ask.
             raise UnknownOutcomeError(identity=self._identity) from None
 
@@ -323,26 +202,3 @@ def _check_key(key: object, limits: Limits) -> None:
         raise UsageError(
             problem=f"an idempotency key is printable text of 1 to {limits.key_length_max} characters, not {key!a:.80}"
         )
-
-
-def _outcome(row: InputRow) -> Outcome | None:
-    if row.state is InputState.CONSUMED and row.turn is not None:
-        return decode_consumed(row.turn)
-    if row.state is InputState.ABANDONED and row.ending is not None:
-        return decode_abandoned(row.ending)
-    return None
-
-
-def _input_record(row: InputRow) -> InputRecord:
-    return InputRecord(
-        input_id=row.input_id,
-        kind=row.kind,
-        state=row.state,
-        content=decode_json(row.content),
-        sender=row.sender,
-        admission_sequence=row.admission,
-        run_id=row.run_id,
-        attempts=row.attempts,
-        interruptions=row.interruptions,
-        outcome=_outcome(row),
-    )

@@ -17,7 +17,8 @@ from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle, open_storage
 from meerkat_actors.actors.turn import AgentFunction
 from meerkat_actors.errors import MeerkatError, StoreError, StoreFullError, UnknownKindError, UsageError
-from meerkat_actors.handles import AgentHandle, IdentityListing
+from meerkat_actors.handles import AgentHandle
+from meerkat_actors.listings import IdentityListing
 from meerkat_actors.records.commands import Create
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import InputId, parse_identity, parse_name
@@ -60,6 +61,10 @@ class Runtime:
             UsageError: the agent exists with another kind.
             IdentityBrokenError: the agent is quarantined.
             NotReadyError: the runtime is leaving its block; nothing was written.
+            MailboxFullError: its owner is behind; nothing was written.
+            OwnerStoppedError: its owner ended before it took the request; nothing was written.
+            StoreFullError: the disk is full; nothing was written.
+            UnknownOutcomeError: its owner ended under the request; call again.
         """
         identity = parse_identity(name)
         if kind is not None and kind not in self._agents:
@@ -130,7 +135,7 @@ async def open_runtime(
     directory = Directory(bounds, told)
     try:
         async with (
-            open_storage(_opener(store, synchronous), bounds, on_mail=directory.post_mail) as storage,
+            open_storage(_source(store, synchronous), bounds, on_mail=directory.post_mail) as storage,
             open_directory(
                 directory,
                 storage,
@@ -152,11 +157,11 @@ async def open_runtime(
         directory.phase = "closed"
 
 
-def _opener(store: str | PathLike[str] | Store, synchronous: Synchronous) -> Callable[[], Store]:
+def _source(store: str | PathLike[str] | Store, synchronous: Synchronous) -> Store | Callable[[], Store]:
     if isinstance(store, str | PathLike):
         path = fspath(store)
-        return MemoryStore if path == ":memory:" else partial(open_sqlite, path, synchronous=synchronous)
-    return lambda: store
+        return MemoryStore() if path == ":memory:" else partial(open_sqlite, path, synchronous=synchronous)
+    return store
 
 
 def _checked(agents: Mapping[str, AgentFunction], ownership: str) -> Mapping[str, AgentFunction]:
@@ -174,6 +179,10 @@ def _one_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     errors = _leaves(group)
     if len(errors) == 1:
         return errors[0]
+    interrupts = [error for error in errors if isinstance(error, KeyboardInterrupt)]
+    if interrupts and all(isinstance(error, KeyboardInterrupt | MeerkatError) for error in errors):
+        # Ctrl-C in a turn closes admission at once, which the body may notice before it is cancelled.
+        return interrupts[0]
     if all(isinstance(error, MeerkatError) for error in errors):
         # When the store fails, whatever else of ours was raised is what followed from it.
         failures = [

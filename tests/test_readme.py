@@ -44,10 +44,15 @@ def test_every_error_and_path_that_the_readme_names_exists() -> None:
 
 
 def test_every_bound_that_the_readme_names_is_the_default() -> None:
-    from meerkat_actors import Limits 
+    from meerkat_actors import Limits
 
     limits = Limits()
     assert limits.attempts_max == 3
-    assert "three times" in README
+    assert "three attempts in all" in README
     assert limits.interruptions_max == 20
     assert "(20, then" in README
+
+
+def test_no_placeholder_is_left() -> None:
+    assert "@@" not in README
+    assert "TODO" not in README

@@ -13,7 +13,7 @@ from meerkat_actors.actors.mailbox import Envelope, Mailbox
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.errors import JournalMismatchError, UsageError
 from meerkat_actors.records.codec import content_digest, decode_json, encode_entry, encode_json
-from meerkat_actors.records.commands import EndTurn, Journal
+from meerkat_actors.records.commands import EndTurn, JournalStep
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.hot import hot
@@ -124,7 +124,7 @@ class Turn:
 
     @property
     def attempt(self) -> int:
-        """Number of this attempt, from 1."""
+        """One more than the failed attempts before it; an attempt that a crash cut off isn't counted."""
         return self._job.run.attempts + 1
 
     @property
@@ -228,7 +228,7 @@ class Turn:
         )
         slot: ReplySlot[None] = ReplySlot()
         self._job.mailbox.post_from_child(
-            Envelope(Journal(self.run_id, name, nth, arguments, result), slot, wants_outcome=False)
+            Envelope(JournalStep(self.run_id, name, nth, arguments, result), slot, wants_outcome=False)
         )
         await slot.wait()
         return decode_json(result)

@@ -22,7 +22,7 @@ from meerkat_actors.records.commands import (
     Create,
     EndTurn,
     GetStatus,
-    Journal,
+    JournalStep,
     Look,
     Send,
     TakePending,
@@ -58,7 +58,7 @@ def _fold(lap: Lap, command: Command) -> Reply:
             return _holds(lap.state, command.admission)
         case TakePending():
             return _take(lap, command)
-        case Journal():
+        case JournalStep():
             return _journal(lap, command)
         case Create():
             return _create(lap, command)
@@ -111,7 +111,7 @@ def _take(lap: Lap, command: TakePending) -> Reply:
     return None
 
 
-def _journal(lap: Lap, command: Journal) -> Reply:
+def _journal(lap: Lap, command: JournalStep) -> Reply:
     state = lap.state
     run = state.run
     if run is None or run.run_id != command.run_id or not state.is_executing:
@@ -128,7 +128,7 @@ def _journal(lap: Lap, command: Journal) -> Reply:
 
 def _settle(lap: Lap) -> None:
     state = lap.state
-    if state.is_executing or lap.stamp.is_closing or not state.is_created:
+    if state.is_executing or lap.stamp.starts_nothing or not state.is_created:
         return
     if state.run is not None:
         remaining_ms = state.run.not_before_ms - lap.stamp.now_ms

@@ -42,8 +42,8 @@ class Stamp:
     """For the identity that this lap may create; empty when it exists."""
     jitter: float
     """In 0..1."""
-    is_closing: bool
-    """Whether the runtime is leaving: nothing starts any more."""
+    starts_nothing: bool
+    """Whether the runtime is leaving, or the disk is full: nothing is staged or started."""
 
 
 @hot
@@ -166,7 +166,7 @@ class Lap:
 
     def _run_if_next(self) -> RunId | None:
         state = self.state
-        if state.run is None and not len(state.lane) and not self.stamp.is_closing:
+        if state.run is None and not len(state.lane) and not self.stamp.starts_nothing:
             return self.stamp.run_id
         return None
 

@@ -51,7 +51,7 @@ class EndTurn:
 
 
 @hot
-class Journal:
+class JournalStep:
     """Record the result of a step of the run in progress."""
 
     run_id: RunId
@@ -78,4 +78,4 @@ class Look:
     """Nothing is asked; look whether there is work."""
 
 
-Command = Create | Send | Wait | TakePending | EndTurn | Journal | BackoffOver | GetStatus | Look
+Command = Create | Send | Wait | TakePending | EndTurn | JournalStep | BackoffOver | GetStatus | Look

@@ -12,7 +12,7 @@ from meerkat_actors.machines.identity import decide
 from meerkat_actors.machines.lap import Decision, Stamp
 from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.records.codec import DIGEST_ZERO, content_digest
-from meerkat_actors.records.commands import Command, EndTurn, Journal, Send
+from meerkat_actors.records.commands import Command, EndTurn, JournalStep, Send
 from meerkat_actors.records.effects import (
     AppendTurn,
     ChargeRun,
@@ -142,8 +142,8 @@ def busy(run: Run, lane: Iterable[int] = (), **changes: object) -> IdentityState
     return idle(lane, run=run, is_executing=True, **changes)
 
 
-def stamp(*, now_ms: int = NOW, run_id: RunId = NEW_RUN, jitter: float = 0.5, is_closing: bool = False) -> Stamp:
-    return Stamp(now_ms, run_id, NEW_SESSION, jitter, is_closing)
+def stamp(*, now_ms: int = NOW, run_id: RunId = NEW_RUN, jitter: float = 0.5, starts_nothing: bool = False) -> Stamp:
+    return Stamp(now_ms, run_id, NEW_SESSION, jitter, starts_nothing)
 
 
 def send(number: int, key: str | None = None) -> Send:
@@ -159,8 +159,8 @@ def end(ending: TurnEnding, run_id: RunId = OLD_RUN) -> EndTurn:
     return EndTurn(run_id, ending)
 
 
-def step(name: str = "fetch", nth: int = 1, run_id: RunId = OLD_RUN) -> Journal:
-    return Journal(run_id, name, nth, content_digest(b"[]"), b'{"result":1}')
+def step(name: str = "fetch", nth: int = 1, run_id: RunId = OLD_RUN) -> JournalStep:
+    return JournalStep(run_id, name, nth, content_digest(b"[]"), b'{"result":1}')
 
 
 def decided(state: IdentityState, *commands: Command, at: Stamp | None = None, limits: Limits = LIMITS) -> Decision:
@@ -224,14 +224,14 @@ def _check_state(state: IdentityState, decision: Decision, lap: Stamp) -> None:
     if starts is not None:
         assert after.is_executing
         assert starts is after.run
-        assert not lap.is_closing
+        assert not lap.starts_nothing
         assert decision.wake_at_ms == 0
     else:
         assert not after.is_executing or (state.is_executing and after.run is not None and state.run is not None)
     if decision.wake_at_ms:
         assert after.run is not None
         assert after.run.not_before_ms == decision.wake_at_ms > lap.now_ms
-    if not lap.is_closing and after.is_created:
+    if not lap.starts_nothing and after.is_created:
         # Settled: nobody is left who could go on and does not.
         assert after.is_executing or decision.wake_at_ms or not after.has_open_input
 

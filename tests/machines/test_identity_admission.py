@@ -223,7 +223,7 @@ def test_a_created_identity_claims_nothing() -> None:
 
 @pytest.mark.parametrize("admit", [lambda: send(11), lambda: TakePending((mail(11),))], ids=["send", "mail"])
 def test_while_the_runtime_closes_an_input_is_admitted_but_nothing_is_staged(admit: Callable[[], TakePending]) -> None:
-    decision = decided(idle(), admit(), at=stamp(is_closing=True))
+    decision = decided(idle(), admit(), at=stamp(starts_nothing=True))
     [effect] = effects_of(decision)
     assert isinstance(effect, InsertInput | TakeMail)
     assert effect.run_id is None
@@ -239,13 +239,13 @@ def test_while_the_runtime_closes_an_input_is_admitted_but_nothing_is_staged(adm
 )
 def test_while_the_runtime_closes_nothing_starts(run: Run | None, lane: tuple[int, ...], *, is_charged: bool) -> None:
     state = idle(lane, run=run, is_charged=is_charged)
-    decision = decided(state, Look(), BackoffOver(OLD_RUN), at=stamp(is_closing=True))
+    decision = decided(state, Look(), BackoffOver(OLD_RUN), at=stamp(starts_nothing=True))
     assert (decision.unit, decision.starts, decision.wake_at_ms) == (None, None, 0)
     assert snapshot(decision.state) == snapshot(state)
 
 
 def test_a_turn_that_ends_while_the_runtime_closes_is_committed_and_stages_no_next() -> None:
-    decision = decided(busy(run_of(9), lane=(10,)), end(RETURNED), at=stamp(is_closing=True))
+    decision = decided(busy(run_of(9), lane=(10,)), end(RETURNED), at=stamp(starts_nothing=True))
     assert len(all_of(AppendTurn, decision)) == 1
     assert all_of(Stage, decision) == []
     assert decision.starts is None

@@ -108,7 +108,7 @@ def test_sending_before_the_creation_in_the_same_lap_is_refused() -> None:
 
 
 def test_a_creation_while_the_runtime_closes_is_durable_all_the_same() -> None:
-    decision = decided(unborn(), Create("reviewer"), at=stamp(is_closing=True))
+    decision = decided(unborn(), Create("reviewer"), at=stamp(starts_nothing=True))
     assert effects_of(decision) == (CreateIdentity("reviewer", NEW_SESSION),)
 
 
@@ -124,7 +124,7 @@ def test_looking_at_what_was_never_created_does_nothing() -> None:
 
 def status_of(state: IdentityState) -> IdentityStatus:
     # Closing: nothing starts under the eyes of the asker.
-    [reply] = decided(state, GetStatus(), at=stamp(is_closing=True)).replies
+    [reply] = decided(state, GetStatus(), at=stamp(starts_nothing=True)).replies
     assert isinstance(reply, IdentityStatus)
     return reply
 

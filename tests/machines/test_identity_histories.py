@@ -19,7 +19,7 @@ from meerkat_actors.records.commands import (
     Create,
     EndTurn,
     GetStatus,
-    Journal,
+    JournalStep,
     Look,
     Send,
     TakePending,
@@ -191,9 +191,9 @@ class World:
             case "late end":
                 return EndTurn(RunId(self.new_id()), TurnCompleted(None, (), None, ()))
             case "step":
-                return Journal(run_id, f"step-{next(self.numbers)}", 1, bytes(32), b"1")
+                return JournalStep(run_id, f"step-{next(self.numbers)}", 1, bytes(32), b"1")
             case "late step":
-                return Journal(RunId(self.new_id()), "late", 1, bytes(32), b"1")
+                return JournalStep(RunId(self.new_id()), "late", 1, bytes(32), b"1")
             case "wait":
                 return self._any_wait()
             case "status":

@@ -197,7 +197,7 @@ def test_the_limit_counts_ends_since_the_last_durable_progress() -> None:
 
 def test_an_interruption_while_the_runtime_closes_is_charged_when_it_starts_again() -> None:
     state = idle(run=run_of(10), is_charged=True)
-    decision = decided(state, Look(), at=stamp(is_closing=True))
+    decision = decided(state, Look(), at=stamp(starts_nothing=True))
     assert decision.unit is None
     assert decision.state.is_charged
 

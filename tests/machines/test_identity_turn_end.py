@@ -244,7 +244,7 @@ def test_a_failed_attempt_keeps_the_journal_for_the_next() -> None:
 
 def test_a_cancelled_turn_writes_nothing_and_its_run_stays_staged() -> None:
     state = busy(run_of(9, attempts=1), lane=(10,))
-    decision = decided(state, end(TurnCancelled()), at=stamp(is_closing=True))
+    decision = decided(state, end(TurnCancelled()), at=stamp(starts_nothing=True))
     assert (decision.unit, decision.ended, decision.failed, decision.starts) == (None, (), None, None)
     state.is_executing = False
     assert snapshot(decision.state) == snapshot(state)

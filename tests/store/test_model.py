@@ -1,7 +1,8 @@
 """The memory store is the model: whatever is committed, every store answers and shows the same.
 
-The SQLite store is driven twice: as it comes, and with one more unit in each batch that is always
-refused, which sends the whole batch down its unit-by-unit path. So both of its paths are compared.
+The SQLite store is driven three times: as it comes; with one more unit in each batch that is always
+refused, so that no batch goes through as one group; and with such units between all the others, so
+that each is committed by itself. So all of its paths are compared.
 """
 
 from __future__ import annotations
@@ -217,13 +218,19 @@ class Side:
 
     store: Store
     path: Path | None = None
-    poisoned: bool = False
+    poison: int = 0
+    """How many units to put before the next one that is always refused; 0 for no such unit."""
 
     def commit(self, plans: Sequence[Plan]) -> list[CommitOutcome]:
-        units = [self.unit(plan) for plan in plans]
-        if self.poisoned:
-            units.append(NOBODYS)
-        return self.store.commit(units)[: len(plans)]
+        units: list[Unit] = []
+        asked: list[int] = []
+        for number, plan in enumerate(plans, 1):
+            asked.append(len(units))
+            units.append(self.unit(plan))
+            if self.poison and (number % self.poison == 0 or number == len(plans)):
+                units.append(NOBODYS)
+        outcomes = self.store.commit(units)
+        return [outcomes[place] for place in asked]
 
     def unit(self, plan: Plan) -> Unit:
         name = AgentIdentity(plan.name)
@@ -279,12 +286,10 @@ def comparable(outcome: CommitOutcome) -> CommitOutcome:
 @given(HISTORIES)
 def test_every_store_does_what_the_memory_store_does(history: Sequence[Sequence[Plan] | Restarted]) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None) as folder:
-        one, other = Path(folder, "one.db"), Path(folder, "other.db")
-        sides = (
-            Side(MemoryStore()),
-            Side(open_sqlite(one, synchronous="normal"), one),
-            Side(open_sqlite(other, synchronous="normal"), other, poisoned=True),
-        )
+        sides = [Side(MemoryStore())]
+        for poison in (0, 1, 99):
+            path = Path(folder, f"{poison}.db")
+            sides.append(Side(open_sqlite(path, synchronous="normal"), path, poison))
         try:
             follow(history, sides)
         finally:

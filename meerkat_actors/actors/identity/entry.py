@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import trio
-from attrs import Factory, define
+from attrs import define
 
 from meerkat_actors.actors.mailbox import Mailbox
 from meerkat_actors.records.ids import AgentIdentity
@@ -22,4 +21,3 @@ class Entry:
     is_ending: bool = False
     """Whether the runtime is leaving: the owner ends once its mailbox is empty."""
     parked_at: float = 0.0
-    scope: trio.CancelScope = Factory(trio.CancelScope)

@@ -2,57 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import trio
-from attrs import define
 
+from meerkat_actors.actors.identity.concluding import Owner, answer, check_turn_ended, conclude_lap, end_turn
 from meerkat_actors.actors.identity.entry import Entry
 from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
 from meerkat_actors.actors.identity.surroundings import BrokenIdentityError, Surroundings
 from meerkat_actors.actors.mailbox import Envelope
-from meerkat_actors.actors.reply import ReplySlot
-from meerkat_actors.actors.turn import TurnJob
-from meerkat_actors.errors import MeerkatError, OwnershipLostError, UnknownOutcomeError, WaitEndedError
+from meerkat_actors.errors import MeerkatError, OwnershipLostError, StoreFullError, UnknownOutcomeError, WaitEndedError
 from meerkat_actors.machines.identity import decide
-from meerkat_actors.machines.lap import Decision, Stamp
-from meerkat_actors.machines.state import IdentityState, begin, journal_of
+from meerkat_actors.machines.lap import Stamp
+from meerkat_actors.machines.state import IdentityState, begin
 from meerkat_actors.records.activation import Broken
 from meerkat_actors.records.commands import (
-    BackoffOver,
     Command,
     Create,
     EndTurn,
-    GetStatus,
+    JournalStep,
     Look,
     Send,
     TakePending,
     Wait,
 )
 from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
-from meerkat_actors.records.events import CommitRefused, TurnRaised, TurnStuck
-from meerkat_actors.records.ids import InputId, RunId, SessionId
-from meerkat_actors.records.outcomes import Admission
-from meerkat_actors.records.runs import Run
+from meerkat_actors.records.events import CommitRefused
+from meerkat_actors.records.ids import RunId, SessionId
 
 _LOOK: Final = Look()
 
 
 class _KeyMovedError(Exception):
     """The name got its key from somebody's mail between our read and our first unit."""
-
-
-@define(eq=False)
-class _Owner:
-    """One owner's live things; its state stays a local variable."""
-
-    entry: Entry
-    around: Surroundings
-    waiters: dict[InputId, list[ReplySlot[Any]]]
-    turn: TurnJob | None
-    alarm: RunId | None
-    is_held: bool
-    """Whether the disk is full: nothing is begun until someone asks, or a while has passed."""
 
 
 @trio.lowlevel.enable_ki_protection
@@ -68,7 +50,7 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
         OwnershipLostError: a newer fencing token exists.
         BrokenIdentityError: the identity's rows contradict each other, or its kind is unknown.
     """
-    owner = _Owner(entry, around, {}, None, None, False)
+    owner = Owner(entry, around, {}, None, None, False, [])
     try:
         await _own(owner, charges_interruption)
     finally:
@@ -77,13 +59,14 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
                 slot.reject(WaitEndedError(identity=entry.identity, input_id=input_id))
         # Shielded with a deadline: cleanup that must tell someone.
         with trio.move_on_after(around.limits.cancel_grace_seconds, shield=True):
-            await _end_turn(owner)
-        _check_turn_ended(owner)
+            await end_turn(owner)
+        check_turn_ended(owner)
         # What the ended turn still posted must not reach a successor, whose run has the same id.
+        _fail(owner.held, UnknownOutcomeError(identity=entry.identity))
         entry.mailbox.drop_control(UnknownOutcomeError(identity=entry.identity))
 
 
-async def _own(owner: _Owner, charges_interruption: bool) -> None:
+async def _own(owner: Owner, charges_interruption: bool) -> None:
     state = await _activate(owner, charges_interruption)
     mailbox, fold_max = owner.entry.mailbox, owner.around.limits.fold_max
     while True:
@@ -109,10 +92,10 @@ async def _own(owner: _Owner, charges_interruption: bool) -> None:
 
 
 def _is_mail(envelope: Envelope) -> bool:
-    return isinstance(envelope.command, Create | Send | Wait | GetStatus)
+    return isinstance(envelope.command, Create | Send | Wait)
 
 
-async def _activate(owner: _Owner, charges_interruption: bool) -> IdentityState:
+async def _activate(owner: Owner, charges_interruption: bool) -> IdentityState:
     identity = owner.entry.identity
     activation = await owner.around.storage.read(lambda store: store.activate(identity))
     if isinstance(activation, Broken):
@@ -126,9 +109,9 @@ async def _activate(owner: _Owner, charges_interruption: bool) -> IdentityState:
     return begin(activation, charges_interruption=charges_interruption)
 
 
-def _has_business(owner: _Owner, state: IdentityState) -> bool:
+def _has_business(owner: Owner, state: IdentityState) -> bool:
     """Whether a lap without commands would do something. Parking is level-triggered."""
-    if not state.is_created or owner.is_held:
+    if not state.is_created or owner.is_full:
         return False
     if owner.entry.mail_waiting and _room(owner, state) > 0:
         return True
@@ -139,39 +122,41 @@ def _has_business(owner: _Owner, state: IdentityState) -> bool:
     return owner.alarm != state.run.run_id
 
 
-def _room(owner: _Owner, state: IdentityState) -> int:
+def _room(owner: Owner, state: IdentityState) -> int:
     return owner.around.limits.backlog_max - len(state.lane) - (0 if state.run is None else len(state.run.members))
 
 
-def _leaves(owner: _Owner, state: IdentityState) -> bool:
+def _leaves(owner: Owner, state: IdentityState) -> bool:
     """Park, or end: asked to leave while idle, or the runtime ends. No schedule point from here to the end."""
     entry = owner.entry
     if entry.is_ending and owner.turn is None:
         return True
     if not state.is_created:
         entry.is_leaving = True
-    is_open = state.has_open_input or owner.turn is not None
+    is_open = state.has_open_input or owner.turn is not None or (entry.mail_waiting and state.is_created)
     return owner.around.on_parked(entry, is_open)
 
 
-async def _lap(owner: _Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
+async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
     """Fold what waits, commit what was concluded, adopt it, answer."""
     around = owner.around
-    owner.is_held = False
+    if owner.is_full and any(type(envelope.command) is Look for envelope in envelopes):
+        envelopes = [*owner.held, *envelopes]
+        owner.is_full, owner.held = False, []
     commands: list[Command] = [envelope.command for envelope in envelopes]
     # What is read is taken: whatever is asked of us in this lap may need room, too.
     limit = min(_room(owner, state) - len(commands), around.limits.pull_max)
-    pulls = owner.entry.mail_waiting and state.is_created and limit > 0
+    pulls = owner.entry.mail_waiting and state.is_created and limit > 0 and not owner.is_full
     if pulls:
         await _pull(owner, state, commands, limit)
-    decision = decide(state, commands or [_LOOK], _stamp(around, state, commands), around.limits)
+    decision = decide(state, commands or [_LOOK], _stamp(owner, state, commands), around.limits)
     if decision.unit is None:
-        _conclude(owner, envelopes, state, decision)
+        conclude_lap(owner, envelopes, state, decision)
         return decision.state
 
     def conclude(outcome: CommitOutcome) -> None:
         if type(outcome) is Committed:
-            _conclude(owner, envelopes, state, decision)
+            conclude_lap(owner, envelopes, state, decision)
 
     # Replies and the next turn follow the commit in one synchronous step; we wake up a pass later.
     outcome = await around.storage.commit(decision.unit, conclude)
@@ -180,7 +165,7 @@ async def _lap(owner: _Owner, state: IdentityState, envelopes: list[Envelope]) -
     return decision.state
 
 
-async def _pull(owner: _Owner, state: IdentityState, commands: list[Command], limit: int) -> None:
+async def _pull(owner: Owner, state: IdentityState, commands: list[Command], limit: int) -> None:
     """Read mail; it joins whatever this lap commits."""
     # Cleared before the read: what is sent after it sets the bit again.
     owner.entry.mail_waiting = False
@@ -193,7 +178,7 @@ async def _pull(owner: _Owner, state: IdentityState, commands: list[Command], li
 
 
 async def _refused(
-    owner: _Owner, state: IdentityState, envelopes: list[Envelope], outcome: CommitOutcome, *, pulls: bool
+    owner: Owner, state: IdentityState, envelopes: list[Envelope], outcome: CommitOutcome, *, pulls: bool
 ) -> IdentityState:
     """Nothing was written: find out who is to blame, one command at a time."""
     identity = owner.entry.identity
@@ -204,6 +189,8 @@ async def _refused(
             raise _KeyMovedError
         if is_fence_lost(outcome):
             raise OwnershipLostError(identity=identity, reason=f"{outcome.reason}, now {outcome.current}")
+        if outcome.reason is RefusalReason.STORE_FULL:
+            return await _hold(owner, state, envelopes, pulls=pulls)
     if pulls and envelopes:
         # Without the mail first: what is asked of us doesn't depend on what others sent.
         owner.entry.mail_waiting = False
@@ -215,103 +202,36 @@ async def _refused(
             state = await _lap(owner, state, [envelope])
         return state
     command = envelopes[0].command if envelopes else _LOOK
-    if isinstance(outcome, Refused) and outcome.reason is RefusalReason.STORE_FULL and type(command) in {EndTurn, Look}:
-        # What nobody asked for is held, uncharged, until there is room; control is served meanwhile.
-        owner.is_held = True
-        held = envelopes[0] if envelopes else Envelope(_LOOK, None, wants_outcome=False)
-        owner.around.post_later(owner.entry, held, owner.around.limits.full_retry_seconds)
-        return state
-    _answer(owner, envelopes[0], answer_refusal(identity, command, outcome))
+    answer(owner, envelopes[0], answer_refusal(identity, command, outcome))
     return state
 
 
-def _conclude(owner: _Owner, envelopes: list[Envelope], before: IdentityState, decision: Decision) -> None:
-    """Everything that follows from a commit, without a schedule point."""
-    around, state = owner.around, decision.state
-    for envelope, reply in zip(envelopes, decision.replies, strict=False):
-        if type(envelope.command) is EndTurn and owner.turn is not None:
-            owner.turn = None
-            around.counters.end_turn()
-        _answer(owner, envelope, reply)
-    around.counters.inputs += state.admissions - before.admissions
-    around.counters.turns += state.version - before.version
-    for input_id, ended in decision.ended:
-        for slot in owner.waiters.pop(input_id, ()):
-            slot.resolve(ended)
-    if decision.failed is not None:
-        run = before.run
-        assert run is not None
-        around.observers.notify(
-            TurnRaised(identity=state.identity, run_id=run.run_id, attempts=run.attempts + 1, error=decision.failed)
-        )
-    if decision.starts is not None:
-        _start(owner, state, decision.starts)
-    elif decision.wake_at_ms and state.run is not None:
-        owner.alarm = state.run.run_id
-        seconds = (decision.wake_at_ms - around.env.wall_ms()) / 1000
-        around.post_later(owner.entry, Envelope(BackoffOver(state.run.run_id), None, wants_outcome=False), seconds)
+async def _hold(owner: Owner, state: IdentityState, envelopes: list[Envelope], *, pulls: bool) -> IdentityState:
+    """The disk is full: hold what a turn asked, refuse what a caller asked, answer what needs no room."""
+    if pulls:
+        owner.entry.mail_waiting = True
+    if owner.is_full and len(envelopes) == 1 and not _is_from_turn(envelopes[0]):
+        # This lap settled nothing, so it is the command itself that needs room.
+        problem = f"disk full, nothing of {owner.entry.identity} was written; make room, then retry"
+        answer(owner, envelopes[0], StoreFullError(path=owner.around.storage.location, problem=problem))
+        return state
+    if not owner.is_full:
+        owner.is_full = True
+        retry = Envelope(_LOOK, None, wants_outcome=False)
+        owner.around.post_later(owner.entry, retry, owner.around.limits.full_retry_seconds)
+    owner.held.extend(envelope for envelope in envelopes if _is_from_turn(envelope))
+    for envelope in envelopes:
+        if not _is_from_turn(envelope) and type(envelope.command) is not Look:
+            state = await _lap(owner, state, [envelope])
+    return state
 
 
-def _answer(owner: _Owner, envelope: Envelope, reply: object) -> None:
-    slot, command = envelope.slot, envelope.command
-    if type(command) is BackoffOver and owner.alarm == command.run_id:
-        owner.alarm = None
-    if slot is None:
-        return
-    if isinstance(reply, MeerkatError):
-        slot.reject(reply)
-    elif type(command) is Wait and reply is True:
-        owner.waiters.setdefault(command.input_id, []).append(slot)
-    elif envelope.wants_outcome and type(reply) is Admission and not reply.duplicate:
-        owner.waiters.setdefault(reply.input_id, []).append(slot)
-    else:
-        slot.resolve(reply)
+def _is_from_turn(envelope: Envelope) -> bool:
+    return isinstance(envelope.command, EndTurn | JournalStep)
 
 
-def _start(owner: _Owner, state: IdentityState, run: Run) -> None:
-    around = owner.around
-    owner.alarm = None
-    if around.is_closing():
-        # The block ended while the staging was under way: the run is staged, and begins next time.
-        return
-    job = TurnJob(
-        around.agents[state.kind],
-        state.identity,
-        state.generation,
-        state.session_id,
-        run,
-        journal_of(state) if run.journal or state.recorded is not None else {},
-        state.state,
-        owner.entry.mailbox,
-        around.env,
-        around.limits,
-        trio.CancelScope(),
-        trio.Event(),
-    )
-    owner.turn = job
-    around.counters.running += 1
-    around.start_turn(job)
-
-
-async def _end_turn(owner: _Owner) -> None:
-    """End the turn before its owner ends."""
-    job = owner.turn
-    if job is not None:
-        owner.around.counters.end_turn()
-        job.scope.cancel()
-        await job.done.wait()
-
-
-def _check_turn_ended(owner: _Owner) -> None:
-    """A turn that ignores its cancellation is stuck; nobody claims its identity again while it lives."""
-    job = owner.turn
-    if job is not None and not job.done.is_set():
-        owner.around.observers.notify(TurnStuck(identity=owner.entry.identity, run_id=job.run.run_id))
-        raise BrokenIdentityError(reason="turn_stuck", detail=f"run {job.run.run_id} ignores its cancellation")
-
-
-def _stamp(around: Surroundings, state: IdentityState, commands: list[Command]) -> Stamp:
-    env = around.env
+def _stamp(owner: Owner, state: IdentityState, commands: list[Command]) -> Stamp:
+    around, env = owner.around, owner.around.env
     # Ids are minted only for what a lap may need: most laps end a turn and stage nothing.
     may_stage = len(state.lane) > 0 or any(type(command) is not EndTurn for command in commands)
     return Stamp(
@@ -319,7 +239,7 @@ def _stamp(around: Surroundings, state: IdentityState, commands: list[Command]) 
         RunId(env.new_id() if may_stage else ""),
         SessionId("" if state.is_created else env.new_id()),
         around.jitter(),
-        around.is_closing(),
+        around.is_closing() or owner.is_full,
     )
 
 

@@ -8,7 +8,6 @@ from meerkat_actors.errors import (
     IdempotencyConflictError,
     InvalidValueError,
     MeerkatError,
-    StoreFullError,
     UsageError,
 )
 from meerkat_actors.records.commands import Command, Send
@@ -39,8 +38,6 @@ def answer_refusal(identity: AgentIdentity, command: Command, outcome: Refused |
     """
     if isinstance(outcome, DuplicateInput) and isinstance(command, Send):
         return _duplicate(identity, command, outcome)
-    if isinstance(outcome, Refused) and outcome.reason is RefusalReason.STORE_FULL:
-        return StoreFullError(path=identity, problem="disk full, nothing was written; make room, then retry")
     if isinstance(outcome, Refused) and outcome.reason is RefusalReason.OUT_OF_RANGE and isinstance(command, Send):
         return InvalidValueError(problem=f"{identity}: {outcome.current}")
     msg = f"{identity}: {type(command).__name__} refused: {outcome}"

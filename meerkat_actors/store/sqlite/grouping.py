@@ -1,9 +1,10 @@
-"""Commit a batch: optimistically in groups, and one by one where a group did not go through.
+"""Commit a batch: optimistically as one group, and where that does not go through, in smaller ones.
 
-Grouped, each kind of statement runs once per batch over all its rows: the fewest crossings
-between Python and SQLite. Every statement carries its guard, so a count of touched rows that
-is right proves every guard; a wrong one is not explained but rolled back, and the same batch
-runs again unit by unit, each under a savepoint, to name each refusal precisely.
+Grouped, each kind of statement runs once over all its rows: the fewest crossings between Python
+and SQLite. Every statement carries its guard, so a count of touched rows that is right proves
+every guard. A wrong one is not explained but rolled back, and the batch runs again in groups
+whose size adapts, down to one unit, whose refusal is then named precisely. So one unit that is
+refused, as a repeated idempotency key is every day, does not cost its neighbours their group.
 """
 
 from __future__ import annotations
@@ -12,17 +13,26 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import apsw
+from attrs import frozen
 
 from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import AppendTurn, Unit
 from meerkat_actors.records.ids import CheckpointVersion
 from meerkat_actors.store.sqlite import statements
-from meerkat_actors.store.sqlite.packing import STEPS, Packer
-from meerkat_actors.store.sqlite.refusing import commit_unit
+from meerkat_actors.store.sqlite.packing import STEPS, Packer, Step
+from meerkat_actors.store.sqlite.refusing import No, commit_unit
 from meerkat_actors.store.sqlite.rows import Database
 
-# What a batch may do to a group: a conflict, a value that no column takes. Whose it was, the second pass finds out.
+# What a unit may do to its group: a conflict, a value that no column takes.
 _NOT_GROUPABLE: Final = (apsw.ConstraintError, apsw.TooBigError, ValueError, TypeError, OverflowError)
+
+
+@frozen
+class _Obstacle:
+    """A group did not go through."""
+
+    suspect: int
+    """Index of the unit that is probably the cause. A hint: it decides about sizes, never about outcomes."""
 
 
 def commit_units(database: Database, packer: Packer, units: Sequence[Unit]) -> list[CommitOutcome]:
@@ -32,9 +42,17 @@ def commit_units(database: Database, packer: Packer, units: Sequence[Unit]) -> l
         apsw.Error: of the database itself; whether anything is durable is unknown.
     """
     try:
-        outcomes = _commit_grouped(database, packer, units)
-        if outcomes is None:
-            outcomes = _commit_one_by_one(database, packer, units)
+        database.execute(statements.BEGIN_IMMEDIATE)
+        obstacle = _run(database, packer, units)
+        if obstacle is None:
+            outcomes = _all_committed(units)
+        else:
+            # The first pass has no savepoint: under one, SQLite copies each page before its first change.
+            database.execute(statements.ROLLBACK)
+            packer.naming.forget_pending()
+            database.execute(statements.BEGIN_IMMEDIATE)
+            outcomes = _commit_adaptively(database, packer, units, obstacle.suspect)
+        database.execute(statements.COMMIT)
     except BaseException:
         packer.naming.forget_pending()
         raise
@@ -42,21 +60,49 @@ def commit_units(database: Database, packer: Packer, units: Sequence[Unit]) -> l
     return outcomes
 
 
-def _commit_grouped(database: Database, packer: Packer, units: Sequence[Unit]) -> list[CommitOutcome] | None:
-    database.execute(statements.BEGIN_IMMEDIATE)
-    try:
-        went_through = all(_run_group(database, packer, group) for group in _groups(units))
-    except _NOT_GROUPABLE:
-        went_through = False
-    if not went_through:
-        database.execute(statements.ROLLBACK)
-        packer.naming.forget_pending()
-        return None
-    database.execute(statements.COMMIT)
-    return [Committed(_version_after(unit)) for unit in units]
+def _commit_adaptively(database: Database, packer: Packer, units: Sequence[Unit], suspect: int) -> list[CommitOutcome]:
+    outcomes: list[CommitOutcome] = []
+    size = len(units)
+    while len(outcomes) < len(units):
+        at = len(outcomes)
+        if at <= suspect:  # up to it as one group, then it alone
+            size = max(1, min(size, suspect - at))
+        group = units[at : at + size]
+        obstacle = _try(database, packer, group)
+        if obstacle is None:
+            outcomes.extend(_all_committed(group))
+            size = 2 * len(group)
+        elif isinstance(obstacle, _Obstacle):
+            suspect = at + obstacle.suspect
+        else:
+            outcomes.append(obstacle)
+            size = 2
+    return outcomes
 
 
-def _groups(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
+def _try(database: Database, packer: Packer, group: Sequence[Unit]) -> No | _Obstacle | None:
+    """Run a group, or one unit, under a savepoint of its own."""
+    mark = packer.naming.mark()
+    database.execute(statements.SAVEPOINT)
+    obstacle = commit_unit(database, packer, group[0]) if len(group) == 1 else _run(database, packer, group)
+    if obstacle is not None:
+        database.execute(statements.ROLLBACK_TO)
+        packer.naming.forget_since(mark)
+    database.execute(statements.RELEASE)
+    return obstacle
+
+
+def _run(database: Database, packer: Packer, units: Sequence[Unit]) -> _Obstacle | None:
+    start = 0
+    for group in _apart(units):
+        obstacle = _run_group(database, packer, group)
+        if obstacle is not None:
+            return _Obstacle(start + obstacle.suspect)
+        start += len(group)
+    return None
+
+
+def _apart(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
     # A group holds one unit per identity: equal statements then can't depend on each other.
     if len({unit.fence.key for unit in units}) == len(units):
         yield units
@@ -72,39 +118,44 @@ def _groups(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
     yield group
 
 
-def _run_group(database: Database, packer: Packer, units: Sequence[Unit]) -> bool:
+def _run_group(database: Database, packer: Packer, units: Sequence[Unit]) -> _Obstacle | None:
     packer.clear()
-    for unit in units:
-        packer.pack(unit)
+    try:
+        for unit in units:
+            packer.pack(unit)
+    except ValueError:
+        return _Obstacle(len(units) // 2)
     for step, rows in zip(STEPS, packer.rows, strict=True):
         if not rows:
             continue
         before = database.total_changes()
-        database.executemany(step.sql, rows)
+        try:
+            database.executemany(step.sql, rows)
+        except _NOT_GROUPABLE:
+            return _Obstacle(_unit_of_row(units, step, database.total_changes() - before))
         if step.counted and database.total_changes() - before != len(rows):
-            return False
-    return not packer.checks or _holds(database, packer)
+            return _Obstacle(len(units) // 2)
+    if packer.checks and not _hold(database, packer):
+        return _Obstacle(len(units) // 2)
+    return None
 
 
-def _holds(database: Database, packer: Packer) -> bool:
+def _hold(database: Database, packer: Packer) -> bool:
     found = database.executemany(statements.CHECK_FENCE, packer.checks)
     return sum(1 for _ in found) == len(packer.checks)
 
 
-def _commit_one_by_one(database: Database, packer: Packer, units: Sequence[Unit]) -> list[CommitOutcome]:
-    database.execute(statements.BEGIN_IMMEDIATE)
-    outcomes: list[CommitOutcome] = []
-    for unit in units:
-        database.execute(statements.SAVEPOINT)
-        mark = packer.naming.mark()
-        obstacle = commit_unit(database, packer, unit)
-        if obstacle is not None:
-            database.execute(statements.ROLLBACK_TO)
-            packer.naming.forget_since(mark)
-        database.execute(statements.RELEASE)
-        outcomes.append(Committed(_version_after(unit)) if obstacle is None else obstacle)
-    database.execute(statements.COMMIT)
-    return outcomes
+def _unit_of_row(units: Sequence[Unit], step: Step, row: int) -> int:
+    # Each row before the one that failed touched one row, so their count is its index.
+    for index, unit in enumerate(units):
+        row -= sum(type(effect) is step.effect for effect in unit.effects)
+        if row < 0:
+            return index
+    return len(units) // 2
+
+
+def _all_committed(units: Sequence[Unit]) -> list[CommitOutcome]:
+    return [Committed(_version_after(unit)) for unit in units]
 
 
 def _version_after(unit: Unit) -> CheckpointVersion:

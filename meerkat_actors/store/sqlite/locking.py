@@ -16,11 +16,23 @@ class StoreLock:
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
 
+    def sign(self) -> None:
+        """Say who holds it, for the next one who asks."""
+        assert self._descriptor is not None
+        note = f"{os.getpid()} {_process_start()}\n".encode()
+        os.pwrite(self._descriptor, note, 0)
+        os.ftruncate(self._descriptor, len(note))
+
     def release(self) -> None:
         """Let the next opener in. Idempotent."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def is_known(path: str) -> bool:
+    """Whether the store at ``path`` was ever locked, so that locking it makes no new file."""
+    return os.path.lexists(f"{path}.lock")
 
 
 @contextmanager
@@ -43,9 +55,6 @@ def _acquire(path: str) -> StoreLock:
     descriptor = os.open(f"{path}.lock", flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        note = f"{os.getpid()} {_process_start()}\n".encode()
-        os.pwrite(descriptor, note, 0)
-        os.ftruncate(descriptor, len(note))
     except BlockingIOError as error:
         holder = _holder(descriptor)
         os.close(descriptor)
@@ -57,7 +66,7 @@ def _acquire(path: str) -> StoreLock:
 
 
 def _holder(descriptor: int) -> str:
-    # Between its lock and its note a holder has no name yet.
+    # Between its lock and its signature a holder has no name yet.
     words = os.pread(descriptor, 64, 0).split()
     return f"process {words[0].decode('ascii', 'replace')}" if words else "another process"
 

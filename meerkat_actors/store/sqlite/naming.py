@@ -53,14 +53,14 @@ class Naming:
         """Mention a name for the first time, in the unit at work."""
         self._pending[name] = key
 
-    def mark(self) -> frozenset[AgentIdentity]:
-        """What is pending, to forget everything beyond it if the unit at work is refused."""
-        return frozenset(self._pending)
+    def mark(self) -> int:
+        """How much is pending, to forget everything after it if the unit at work is refused."""
+        return len(self._pending)
 
-    def forget_since(self, mark: frozenset[AgentIdentity]) -> None:
+    def forget_since(self, mark: int) -> None:
         """The unit at work was refused: its names were never mentioned."""
-        for name in self._pending.keys() - mark:
-            del self._pending[name]
+        while len(self._pending) > mark:
+            self._pending.popitem()  # the last one added
 
     def forget_pending(self) -> None:
         """The transaction was rolled back."""

@@ -27,7 +27,7 @@ from meerkat_actors.errors import (
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.store.sqlite.creating import create
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
-from meerkat_actors.store.sqlite.locking import locked_until_success
+from meerkat_actors.store.sqlite.locking import is_known, locked_until_success
 from meerkat_actors.store.sqlite.rows import extended_code, typed
 from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from meerkat_actors.store.sqlite.store import SqliteStore
@@ -94,10 +94,13 @@ def open_sqlite(
         raise InvalidValueError(problem=f"synchronous={synchronous!r}: use 'full' or 'normal'")
     try:
         _require_sqlite(real)
-        _inspect(real, vfs)
+        if not is_known(real):  # what is refused gets no lock file
+            _inspect(real, vfs)
         with locked_until_success(real) as lock:
-            # What was seen before the lock may have changed hands since.
-            if not _inspect(real, vfs):
+            # Whatever was seen before the lock may have changed hands since.
+            exists = _inspect(real, vfs)
+            lock.sign()
+            if not exists:
                 create(real, vfs=vfs, store_id=(SystemEnv() if env is None else env).new_id())
             return SqliteStore(real, _connect(real, level, vfs), lock)
     except OSError as error:

@@ -32,27 +32,28 @@ from meerkat_actors.store.sqlite.rows import ABANDONED, CONSUMED, QUEUED, STAGED
 
 @frozen
 class Step:
-    """One statement, and whether each of its rows must touch exactly one row of the store."""
+    """One statement, the effect it is for, and whether each of its rows must touch exactly one row."""
 
     sql: str
+    effect: type
     counted: bool = True
 
 
 STEPS: Final = (
-    Step(statements.CLAIM_HEAD),
-    Step(statements.INSERT_NAME),
-    Step(statements.INSERT_HEAD),
-    Step(statements.INSERT_SESSION),
-    Step(statements.INSERT_INPUT),
-    Step(statements.TAKE_MAIL),
-    Step(statements.STAGE_INPUT),
-    Step(statements.CHARGE_INPUT),
-    Step(statements.END_INPUT),
-    Step(statements.RECORD_STEP),
-    Step(statements.DROP_JOURNAL, counted=False),
-    Step(statements.SEND_MAIL),
-    Step(statements.INSERT_TURN),
-    Step(statements.ADVANCE_HEAD),
+    Step(statements.CLAIM_HEAD, Claim),
+    Step(statements.INSERT_NAME, CreateIdentity),
+    Step(statements.INSERT_HEAD, CreateIdentity),
+    Step(statements.INSERT_SESSION, CreateIdentity),
+    Step(statements.INSERT_INPUT, InsertInput),
+    Step(statements.TAKE_MAIL, TakeMail),
+    Step(statements.STAGE_INPUT, Stage),
+    Step(statements.CHARGE_INPUT, ChargeRun),
+    Step(statements.END_INPUT, EndInput),
+    Step(statements.RECORD_STEP, RecordStep),
+    Step(statements.DROP_JOURNAL, DropJournal, counted=False),
+    Step(statements.SEND_MAIL, SendMail),
+    Step(statements.INSERT_TURN, AppendTurn),
+    Step(statements.ADVANCE_HEAD, AppendTurn),
 )
 """Every unit's statements, in the order in which they run."""
 

@@ -81,6 +81,9 @@ class SqliteStore:
         self._closed = True
         try:
             self._connection.set_wal_hook(None)
+            if self._failure is not None:
+                # Closing would copy the log into the database, and delete a file that may be another's by now.
+                self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             with suppress(apsw.Error):  # what is durable is durable; there is nobody left to tell
                 self._connection.close(force=True)
             if self._failure is not None:

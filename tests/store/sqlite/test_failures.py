@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from meerkat_actors.records.commits import Committed, RefusalReason
 from meerkat_actors.store import SqliteStore, open_sqlite
 from meerkat_actors.store.sqlite import opening
 from tests.store.sqlite.faults import Disk, failing, full, nothing, open_disk
-from tests.store.writing import Writer, created, identity, insert, read, reason, send
+from tests.store.writing import Writer, changed, created, identity, insert, new_run_id, read, reason, send
 
 
 @pytest.fixture
@@ -161,6 +162,50 @@ def test_a_file_that_moved_away_stops_the_store(database: Path, how: str) -> Non
         alice.commit(insert(1))
     with pytest.raises(StoreFailedError, match="failed before"):
         alice.commit(insert(1))
+    log = Path(f"{database}-wal").read_bytes()
+    store.close()
+    assert Path(f"{database}-wal").read_bytes() == log  # it may be another's by now
+
+    with pytest.raises(StoreError, match="its log is not" if how == "deleted" else "not a database"):
+        open_sqlite(database)
+    database.with_suffix(".gone").rename(database)  # put back, it is whole
+    again = open_sqlite(database)
+    again.begin()
+    assert read(again, "alice").admissions == 1
+    again.close()
+
+
+@pytest.mark.parametrize(("level", "per_commit"), [("full", 1), ("normal", 0)])
+def test_an_acknowledged_commit_was_synced_if_that_was_asked_for(
+    database: Path, disk: Disk, level: opening.Synchronous, per_commit: int
+) -> None:
+    syncs: list[None] = []
+    store = open_sqlite(database, synchronous=level, vfs=disk.vfs)
+    store.begin()
+    alice = created(store, "alice")
+    disk.before_sync = lambda: syncs.append(None)
+    for admission in range(1, 11):
+        alice.must_commit(insert(admission), alice.boundary())
+    assert len(syncs) == 10 * per_commit
+    store.begin()
+    assert len(syncs) == 11 * per_commit  # the barrier is a real write
+    store.close()
+
+
+def test_a_store_opened_here_may_serve_on_another_thread(database: Path) -> None:
+    store = open_sqlite(database)
+    seen: list[int] = []
+
+    def serve() -> None:
+        store.begin()
+        created(store, "alice").must_commit(insert(1))
+        store.end(clean=True)
+        seen.append(read(store, "alice").admissions)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    thread.join()
+    assert seen == [1]
     store.close()
 
 
@@ -232,4 +277,20 @@ def test_the_log_shrinks_by_checkpoints(database: Path) -> None:
             assert store.wal_pages == 0
     assert 50 < largest < 70
     assert Path(f"{database}-wal").stat().st_size < 100 * 4_200
+    store.close()
+
+
+@pytest.mark.parametrize("field", ["input_id", "run_id"])
+def test_what_no_column_takes_is_refused_and_its_neighbours_commit(database: Path, field: str) -> None:
+    """Ids are checked where they are born; should one slip through, it is not its neighbours' loss."""
+    store = open_sqlite(database)
+    store.begin()
+    alice, bob, carol = created(store, "alice"), created(store, "bob"), created(store, "carol")
+    slipped = changed(insert(1, run=new_run_id()), **{field: "no uuid"})
+    outcomes = store.commit([alice.unit(insert(1)), bob.unit(slipped), carol.unit(insert(1))])
+    assert reason(outcomes[1]) is RefusalReason.OUT_OF_RANGE
+    assert [type(outcome) for outcome in (outcomes[0], outcomes[2])] == [Committed, Committed]
+    nothing_at_all = changed(insert(1), content=None)
+    assert reason(bob.commit(nothing_at_all)) is RefusalReason.OUT_OF_RANGE
+    bob.must_commit(insert(1))
     store.close()

@@ -86,6 +86,15 @@ def test_what_is_no_store_is_refused_and_not_touched(database: Path, what: str) 
     assert everything_below(database.parent) == before
 
 
+def test_a_store_that_was_truncated_to_nothing_is_refused_and_not_touched(database: Path) -> None:
+    open_sqlite(database).close()
+    os.truncate(database, 0)
+    before = everything_below(database.parent)
+    with pytest.raises(NotOurStoreError, match="is empty"):
+        open_sqlite(database)
+    assert everything_below(database.parent) == before
+
+
 def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no folder"):
         open_sqlite(tmp_path / "missing" / "team.db")

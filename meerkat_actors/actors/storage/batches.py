@@ -1,9 +1,8 @@
-"""The storage owner: all writes of all owners, in batches, through one writer thread."""
+"""What waits for the store, and the one batch that is under way."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,9 +11,8 @@ import trio
 from attrs import define
 
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
-from meerkat_actors.actors.writer import Writer, lender_of_run
+from meerkat_actors.actors.writer import Writer
 from meerkat_actors.errors import MeerkatError, StoreError, StoreFailedError, StoreFullError, UsageError
-from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import SendMail, Unit
 from meerkat_actors.records.hot import hot
@@ -26,18 +24,22 @@ T = TypeVar("T")
 
 
 @hot
-class _Commit:
+class CommitRequest:
+    """A unit to commit."""
+
     unit: Unit
     slot: CommitSlot[CommitOutcome]
 
 
 @hot
-class _Read:
+class ReadRequest:
+    """A read, behind every unit that was given before it."""
+
     read: Callable[[Store], Any]
     slot: CommitSlot[Any] | ReplySlot[Any]
 
 
-_Request = _Commit | _Read
+Request = CommitRequest | ReadRequest
 _Worked = tuple[list[CommitOutcome], list[object]]
 
 
@@ -49,7 +51,7 @@ class StorageCounters:
     units: int = 0
 
 
-class _Batches:
+class Batches:
     """What waits for the store, and the one batch that is under way.
 
     Reached by the pump task, by posts, and by the writer's completions, all of them synchronous
@@ -66,11 +68,16 @@ class _Batches:
         self._writer = writer
         self._limits = limits
         self._on_mail = on_mail
-        self._waiting: list[_Request] = []
+        self._waiting: list[Request] = []
         self._is_busy = False
         self._was_alone = False
         self._checkpoint_above = limits.wal_pages_max
         self._pump: trio.lowlevel.Task | None = None
+
+    @property
+    def location(self) -> str:
+        """Where the store is, for people."""
+        return self._store.location
 
     @property
     def is_idle(self) -> bool:
@@ -82,7 +89,7 @@ class _Batches:
         """Whether the store is in the writer's hands."""
         return self._is_busy
 
-    def post(self, request: _Request) -> None:
+    def post(self, request: Request) -> None:
         """Take a request; it is answered by ``_finish``, or refused when storage has ended."""
         if self.is_closed:
             request.slot.reject(self._ended())
@@ -103,8 +110,8 @@ class _Batches:
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         self._is_busy = True
         self._was_alone = len(batch) == 1
-        commits = [request for request in batch if type(request) is _Commit]
-        reads = [request for request in batch if type(request) is _Read]
+        commits = [request for request in batch if type(request) is CommitRequest]
+        reads = [request for request in batch if type(request) is ReadRequest]
         work = partial(_work, self._store, [request.unit for request in commits], [request.read for request in reads])
         self._run(work, partial(self._finish, commits, reads))
 
@@ -147,7 +154,7 @@ class _Batches:
         else:
             self._writer.submit(work, done)
 
-    def _finish(self, commits: list[_Commit], reads: list[_Read], worked: outcome.Outcome[_Worked]) -> None:
+    def _finish(self, commits: list[CommitRequest], reads: list[ReadRequest], worked: outcome.Outcome[_Worked]) -> None:
         """Answer a batch. Synchronous: there is no schedule point from COMMIT to the last reply."""
         self._is_busy = False
         if isinstance(worked, outcome.Error):
@@ -165,7 +172,7 @@ class _Batches:
         if self._waiting or self.is_leaving or self._store.wal_pages > self._checkpoint_above:
             self.wake()
 
-    def _answer_commits(self, commits: list[_Commit], outcomes: list[CommitOutcome]) -> None:
+    def _answer_commits(self, commits: list[CommitRequest], outcomes: list[CommitOutcome]) -> None:
         committed = [commit.unit for commit, told in zip(commits, outcomes, strict=True) if type(told) is Committed]
         if committed:
             self.counters.commits += 1
@@ -192,7 +199,7 @@ class _Batches:
             return UsageError(problem="the runtime is closed; use its handles inside its block")
         return StoreFailedError(path=self._store.location, problem=f"failed: {self.failure}; reopen the runtime")
 
-    def _fail(self, batch: list[_Request], error: BaseException) -> None:
+    def _fail(self, batch: list[Request], error: BaseException) -> None:
         if isinstance(error, Exception) and not isinstance(error, StoreError):
             failure = StoreFailedError(path=self._store.location, problem=f"the store raised {error!r}; reopen it")
             failure.__cause__ = error
@@ -204,129 +211,6 @@ class _Batches:
             )
         self.close()
         self.wake()
-
-
-class StorageHandle:
-    """What owners hold of storage.
-
-    Protected from Ctrl-C, also where a user's task asks: half a post would leave storage busy for ever.
-    """
-
-    def __init__(self, batches: _Batches, opening: Opening) -> None:
-        self._batches = batches
-        self.opening = opening
-        self.counters = batches.counters
-
-    @trio.lowlevel.enable_ki_protection
-    async def commit(self, unit: Unit, on_outcome: Callable[[CommitOutcome], None] | None = None) -> CommitOutcome:
-        """Commit one unit and wait until it is durable or refused; can't be cancelled.
-
-        ``on_outcome`` hears the outcome in the same synchronous step as storage itself.
-
-        Raises:
-            StoreError: storage has failed; the unit may be durable.
-        """
-        slot: CommitSlot[CommitOutcome] = CommitSlot(on_outcome)
-        self._batches.post(_Commit(unit, slot))
-        return await slot.wait()
-
-    @trio.lowlevel.enable_ki_protection
-    async def read(self, read: Callable[[Store], T]) -> T:
-        """Run a read behind every unit that was given before it; can't be cancelled.
-
-        Raises:
-            StoreError: storage has failed, or what was read is corrupt.
-        """
-        slot: CommitSlot[T] = CommitSlot()
-        self._batches.post(_Read(read, slot))
-        return await slot.wait()
-
-    @trio.lowlevel.enable_ki_protection
-    async def query(self, read: Callable[[Store], T]) -> T:
-        """Run a read for a caller; cancelling the wait has no effect on anything.
-
-        Raises:
-            StoreError: storage has failed, or what was read is corrupt.
-        """
-        slot: ReplySlot[T] = ReplySlot()
-        self._batches.post(_Read(read, slot))
-        return await slot.wait()
-
-
-@asynccontextmanager
-async def open_storage(
-    open_store: Callable[[], Store], limits: Limits, *, on_mail: Callable[[AgentIdentity], None]
-) -> AsyncGenerator[StorageHandle, None]:
-    """Run the storage owner for as long as the ``async with`` block, then drain it.
-
-    The owner outlives a cancelled block: owners inside may still commit their last words. It
-    ends when nothing waits any more, or ``drain_seconds`` after the block did, but never while
-    a batch is under way. The store is marked clean unless a call to it failed.
-
-    Raises:
-        StoreError: the store can't be opened, or failed; the block is cancelled then.
-    """
-    lender = lender_of_run()
-    lender.install()
-    writer = Writer(lender)
-    try:
-        store = await writer.call(open_store)
-        batches = _Batches(store, writer, limits, on_mail)
-        try:
-            opening = await writer.call(store.begin)
-            batches.has_begun = True
-            async with _serving(batches, limits):
-                yield StorageHandle(batches, opening)
-        finally:
-            # Shielded with a deadline: cleanup; a call to the writer can't be cancelled anyway.
-            with trio.move_on_after(limits.drain_seconds, shield=True):
-                await writer.call(partial(_close, store, is_clean=batches.has_begun and batches.failure is None))
-    finally:
-        lender.uninstall()
-        writer.join()
-
-
-@asynccontextmanager
-async def _serving(batches: _Batches, limits: Limits) -> AsyncGenerator[None, None]:
-    # Shielded with a deadline: a service that outlives its clients.
-    service = trio.CancelScope(shield=True)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_pump, service, batches)
-        try:
-            yield
-        finally:
-            service.deadline = trio.current_time() + limits.drain_seconds
-            batches.is_leaving = True
-            batches.wake()
-
-
-@trio.lowlevel.enable_ki_protection
-async def _pump(service: trio.CancelScope, batches: _Batches) -> None:
-    """Begin batches for as long as there are askers.
-
-    Owns:  the store, through ``_Batches``.
-    Ends:  idle after its block ended; at the deadline after that; or with the store's first
-           failure, having answered everyone.
-    """
-    with service:
-        try:
-            while not (batches.is_leaving and batches.is_idle):
-                if batches.failure is not None:
-                    raise batches.failure
-                if batches.is_busy or (not batches.checkpoint_if_due() and batches.is_idle):
-                    await batches.park()
-                elif not batches.is_busy:
-                    batches.begin()
-        finally:
-            batches.close()
-
-
-def _close(store: Store, *, is_clean: bool) -> None:
-    try:
-        if is_clean:
-            store.end(clean=True)
-    finally:
-        store.close()
 
 
 def _work(store: Store, units: list[Unit], reads: list[Callable[[Store], Any]]) -> _Worked:

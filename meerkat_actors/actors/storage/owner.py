@@ -1,0 +1,156 @@
+"""The storage owner: all writes of all owners, in batches, through one writer thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+import trio
+
+from meerkat_actors.actors.reply import CommitSlot, ReplySlot
+from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest
+from meerkat_actors.actors.writer import Writer, lender_of_run
+from meerkat_actors.records.activation import Opening
+from meerkat_actors.records.commits import CommitOutcome
+from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.ids import AgentIdentity
+from meerkat_actors.records.limits import Limits
+from meerkat_actors.store.port import Store
+
+T = TypeVar("T")
+
+
+class StorageHandle:
+    """What owners hold of storage.
+
+    Protected from Ctrl-C, also where a user's task asks: half a post would leave storage busy for ever.
+    """
+
+    def __init__(self, batches: Batches, opening: Opening) -> None:
+        self._batches = batches
+        self.opening = opening
+        self.counters = batches.counters
+        self.location = batches.location
+
+    @trio.lowlevel.enable_ki_protection
+    async def commit(self, unit: Unit, on_outcome: Callable[[CommitOutcome], None] | None = None) -> CommitOutcome:
+        """Commit one unit and wait until it is durable or refused; can't be cancelled.
+
+        ``on_outcome`` hears the outcome in the same synchronous step as storage itself.
+
+        Raises:
+            StoreError: storage has failed; the unit may be durable.
+        """
+        slot: CommitSlot[CommitOutcome] = CommitSlot(on_outcome)
+        self._batches.post(CommitRequest(unit, slot))
+        return await slot.wait()
+
+    @trio.lowlevel.enable_ki_protection
+    async def read(self, read: Callable[[Store], T]) -> T:
+        """Run a read behind every unit that was given before it; can't be cancelled.
+
+        Raises:
+            StoreError: storage has failed, or what was read is corrupt.
+        """
+        slot: CommitSlot[T] = CommitSlot()
+        self._batches.post(ReadRequest(read, slot))
+        return await slot.wait()
+
+    @trio.lowlevel.enable_ki_protection
+    async def query(self, read: Callable[[Store], T]) -> T:
+        """Run a read for a caller; cancelling the wait has no effect on anything.
+
+        Raises:
+            StoreError: storage has failed, or what was read is corrupt.
+        """
+        slot: ReplySlot[T] = ReplySlot()
+        self._batches.post(ReadRequest(read, slot))
+        return await slot.wait()
+
+
+@asynccontextmanager
+async def open_storage(
+    source: Store | Callable[[], Store], limits: Limits, *, on_mail: Callable[[AgentIdentity], None]
+) -> AsyncGenerator[StorageHandle, None]:
+    """Run the storage owner for as long as the ``async with`` block, then drain it.
+
+    ``source`` is a store, or opens one, which may take its time and happens in the writer's thread.
+    The owner outlives a cancelled block: owners inside may still commit their last words. It
+    ends when nothing waits any more, or ``drain_seconds`` after the block did, but never while
+    a batch is under way. The store is marked clean unless a call to it failed.
+
+    Raises:
+        StoreError: the store can't be opened, or failed; the block is cancelled then.
+    """
+    lender = lender_of_run()
+    lender.install()
+    writer = Writer(lender)
+    try:
+        store = await writer.call(source) if callable(source) else source
+        # Inline means no thread at all: beside one, a virtual clock would run ahead.
+        call = _call_inline if store.inline else writer.call
+        batches = Batches(store, writer, limits, on_mail)
+        try:
+            opening = await call(store.begin)
+            batches.has_begun = True
+            async with _serving(batches, limits):
+                yield StorageHandle(batches, opening)
+        finally:
+            # Shielded with a deadline: cleanup; a call to the store can't be cancelled anyway.
+            with trio.move_on_after(limits.drain_seconds, shield=True):
+                await call(partial(_close, store, is_clean=batches.has_begun and batches.failure is None))
+    finally:
+        lender.uninstall()
+        writer.join()
+
+
+@asynccontextmanager
+async def _serving(batches: Batches, limits: Limits) -> AsyncGenerator[None, None]:
+    # Shielded with a deadline: a service that outlives its clients.
+    service = trio.CancelScope(shield=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_pump, service, batches)
+        try:
+            yield
+        finally:
+            service.deadline = trio.current_time() + limits.drain_seconds
+            batches.is_leaving = True
+            batches.wake()
+
+
+@trio.lowlevel.enable_ki_protection
+async def _pump(service: trio.CancelScope, batches: Batches) -> None:
+    """Begin batches for as long as there are askers.
+
+    Owns:  the store, through ``Batches``.
+    Ends:  idle after its block ended; at the deadline after that; or with the store's first
+           failure, having answered everyone.
+    """
+    with service:
+        try:
+            while not (batches.is_leaving and batches.is_idle):
+                if batches.failure is not None:
+                    raise batches.failure
+                if batches.is_busy or (not batches.checkpoint_if_due() and batches.is_idle):
+                    await batches.park()
+                elif not batches.is_busy:
+                    batches.begin()
+        finally:
+            batches.close()
+
+
+@trio.lowlevel.enable_ki_protection
+async def _call_inline(fn: Callable[[], T]) -> T:
+    # A schedule point, as a call to the writer is.
+    await trio.lowlevel.cancel_shielded_checkpoint()
+    return fn()
+
+
+def _close(store: Store, *, is_clean: bool) -> None:
+    try:
+        if is_clean:
+            store.end(clean=True)
+    finally:
+        store.close()
