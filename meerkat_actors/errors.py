@@ -2,6 +2,7 @@
 
 ``UsageError``          the calling code is wrong        never retried
 ``RejectedError``       nothing was written              a retry is safe
+``TurnAbandonedError``  it ended without a result        look at the outcome
 ``OwnershipLostError``  another owner exists             stop; claim again
 ``UnknownOutcomeError`` it may be durable                read back by id
 ``StoreError``          the store can't be relied on     fail closed, say what to do
@@ -160,20 +161,6 @@ class IllegalTransitionError(UsageError):
         return f"{self.machine}: {self.event} is not legal in state {self.state}"
 
 
-class TurnAbandonedError(UsageError):
-    """The input of an ``ask`` ended without a result; ``outcome`` says why."""
-
-    identity: str
-    input_id: str
-    outcome: object
-
-    def __init__(self, *, identity: str, input_id: str, outcome: object) -> None:
-        MeerkatError.__init__(self, identity=identity, input_id=input_id, outcome=outcome)
-
-    def __str__(self) -> str:
-        return f"{self.identity}: input {self.input_id} ended without a result: {self.outcome}"
-
-
 # -- nothing was written ------------------------------------------------------------------
 
 
@@ -256,6 +243,23 @@ class StoreInUseError(RejectedError):
 
     def __str__(self) -> str:
         return f"{self.path}: held by {self.holder}; stop that process first, or use another database"
+
+
+# -- it has its outcome, and no result ---------------------------------------------------
+
+
+class TurnAbandonedError(MeerkatError):
+    """The input of an ``ask`` ended without a result; ``outcome`` says why."""
+
+    identity: str
+    input_id: str
+    outcome: object
+
+    def __init__(self, *, identity: str, input_id: str, outcome: object) -> None:
+        super().__init__(identity=identity, input_id=input_id, outcome=outcome)
+
+    def __str__(self) -> str:
+        return f"{self.identity}: input {self.input_id} ended without a result: {self.outcome}; another key tries anew"
 
 
 # -- another owner exists -----------------------------------------------------------------

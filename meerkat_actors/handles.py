@@ -21,7 +21,7 @@ from meerkat_actors.records.codec import content_digest, encode_json
 from meerkat_actors.records.commands import GetStatus, Send, Wait
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.env import Env
-from meerkat_actors.records.ids import AgentIdentity, InputId, parse_input_id
+from meerkat_actors.records.ids import AgentIdentity, InputId, parse_input_id, parse_key
 from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Admission, Answer, Consumed, Outcome
@@ -189,16 +189,9 @@ class AgentHandle:
     def _command(self, content: JSON, input_id: InputId | None, key: str | None) -> Send:
         limits = self._limits
         if key is not None:
-            _check_key(key, limits)
+            parse_key(key, what="idempotency key", length_max=limits.key_length_max)
         encoded = encode_json(
             content, what="content", bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max
         )
         chosen = InputId(self._env.new_id()) if input_id is None else parse_input_id(input_id)
         return Send(chosen, InputKind.PROMPT, encoded, content_digest(encoded), key)
-
-
-def _check_key(key: object, limits: Limits) -> None:
-    if not isinstance(key, str) or not 0 < len(key) <= limits.key_length_max or not key.isprintable():
-        raise UsageError(
-            problem=f"an idempotency key is printable text of 1 to {limits.key_length_max} characters, not {key!a:.80}"
-        )

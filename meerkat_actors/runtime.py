@@ -154,7 +154,7 @@ async def open_runtime(
             raise
         _raise_as_it_was(error)
     finally:
-        directory.phase = "closed"
+        directory.close()
 
 
 def _source(store: str | PathLike[str] | Store, synchronous: Synchronous) -> Store | Callable[[], Store]:

@@ -24,6 +24,7 @@ from meerkat_actors.records.ids import (
     RunId,
     SessionId,
     parse_identity,
+    parse_key,
 )
 from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.limits import Limits
@@ -204,14 +205,14 @@ class Turn:
 
         Raises:
             JournalMismatchError: a replay with other arguments.
-            InvalidValueError: arguments or result are not JSON values.
+            InvalidValueError: a name of no acceptable form, or arguments or result that are not JSON.
+            UsageError: the turn is over, or another task calls.
+            UnknownOutcomeError: the owner ended under it; the turn is cancelled anyway.
         """
         self._check()
         limits = self._job.limits
-        nth = self._draft.uses.get(name, 0) + 1
-        if len(name) > limits.key_length_max or not name.isprintable():
-            raise UsageError(problem=f"a step name is printable and has at most {limits.key_length_max} characters")
-        self._draft.uses[name] = nth
+        parse_key(name, what="step name", length_max=limits.key_length_max)
+        nth = self._draft.uses[name] = self._draft.uses.get(name, 0) + 1
         arguments = content_digest(self._encode(list(args), f"arguments of step {name!r}"))
         entry = self._job.journal.get((name, nth))
         if entry is not None:

@@ -77,6 +77,19 @@ def parse_input_id(text: object) -> InputId:
     return InputId(text)
 
 
+def parse_key(text: object, *, what: str, length_max: int) -> str:
+    """Let an idempotency key or a step name in: printable text of 1 to ``length_max`` characters.
+
+    Raises:
+        InvalidValueError: another form; ``what`` says which name it was.
+    """
+    if not isinstance(text, str) or not 0 < len(text) <= length_max or not text.isprintable():
+        raise InvalidValueError(
+            problem=f"{shown(text)} is no {what}: use printable text of 1 to {length_max} characters"
+        )
+    return text
+
+
 def is_counter(value: object) -> bool:
     """Whether ``value`` fits every counter of ours: an int, no bool, 0 to 2^63-1."""
     return type(value) is int and 0 <= value <= COUNTER_MAX

@@ -16,6 +16,17 @@ from meerkat_actors.records.ids import (
 )
 
 
+class RuntimePhase(StrEnum):
+    """Where a runtime is in its block."""
+
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+    """Admission is closed; what runs may end."""
+    CLOSED = "closed"
+    """No owner may start any more."""
+
+
 class Phase(StrEnum):
     """What an identity is doing; derived, never durable."""
 

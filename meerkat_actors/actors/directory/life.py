@@ -69,7 +69,7 @@ async def open_directory(
             env.random("backoff").random,
             start_turn,
             lambda entry, envelope, seconds: owners.start_soon(_post_later, entry, envelope, seconds),
-            directory.on_parked,
+            directory.park,
             lambda: directory.is_closing,
         )
         directory.open(lambda entry: owners.start_soon(_supervise, directory, entry, around))
@@ -88,7 +88,7 @@ async def _until_closed(directory: Directory, owners: trio.CancelScope, limits: 
             await directory.wait_empty()
     finally:
         # In one step: a nursery that is about to end takes no more tasks, and a post may start one.
-        directory.phase = "closed"
+        directory.close()
         owners.cancel()
 
 
@@ -108,7 +108,7 @@ async def _open_turns(
             await run_turn(job)
         except BaseException:
             # Ctrl-C, or the runtime's own end: now, so that the owner doesn't begin the turn again.
-            directory.phase = "closing"
+            directory.close_admission()
             raise
         finally:
             live.discard(job)
@@ -124,16 +124,16 @@ async def _open_turns(
             try:
                 yield start
             except BaseException:
-                directory.phase = "closing"
+                directory.close_admission()
                 cancel_all()
                 raise
-            directory.phase = "closing"
+            directory.close_admission()
             with trio.move_on_after(limits.shutdown_seconds):
                 while counters.running:
                     await counters.turn_ended.wait()
             cancel_all()
     finally:
-        directory.phase = "closing"
+        directory.close_admission()
 
 
 async def _supervise(directory: Directory, entry: Entry, around: Surroundings) -> None:

@@ -21,6 +21,7 @@ from meerkat_actors.records.commands import Create, GetStatus, Send
 from meerkat_actors.records.events import IdentityBroke
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.status import RuntimePhase
 
 
 class Directory:
@@ -40,8 +41,7 @@ class Directory:
         self._idle = trio.Event()
         self._emptied = trio.Event()
         self._start_owner: Callable[[Entry], None] | None = None
-        self.phase = "opening"
-        """``opening``, ``open``, ``closing`` (admission is closed), ``closed``."""
+        self._phase = RuntimePhase.OPENING
 
     @property
     def live(self) -> int:
@@ -56,17 +56,26 @@ class Directory:
     @property
     def is_closing(self) -> bool:
         """Whether nothing may start any more."""
-        return self.phase in {"closing", "closed"}
+        return self._phase in {RuntimePhase.CLOSING, RuntimePhase.CLOSED}
 
     @property
     def is_closed(self) -> bool:
         """Whether no owner may start any more: the last ones are ending, or ended."""
-        return self.phase == "closed"
+        return self._phase is RuntimePhase.CLOSED
 
     def open(self, start_owner: Callable[[Entry], None]) -> None:
         """Begin to start owners."""
         self._start_owner = start_owner
-        self.phase = "open"
+        self._phase = RuntimePhase.OPEN
+
+    def close_admission(self) -> None:
+        """Refuse new work from now on."""
+        if not self.is_closed:
+            self._phase = RuntimePhase.CLOSING
+
+    def close(self) -> None:
+        """Refuse everything from now on."""
+        self._phase = RuntimePhase.CLOSED
 
     # Half a post, under Ctrl-C in a user's task, would leave an entry without its owner.
     @trio.lowlevel.enable_ki_protection
@@ -79,7 +88,7 @@ class Directory:
             IdentityBrokenError: the identity is quarantined; nothing was written.
             UsageError: the runtime is closed.
         """
-        if self.phase != "open":
+        if self._phase is not RuntimePhase.OPEN:
             self._refuse_when_leaving(identity, envelope)
         broke = self._broken.get(identity)
         if broke is not None:
@@ -100,7 +109,7 @@ class Directory:
         self._rouse(entry)
         entry.mailbox.wake()
 
-    def on_parked(self, entry: Entry, is_open: bool) -> bool:
+    def park(self, entry: Entry, is_open: bool) -> bool:
         """An owner parks; ``is_open`` while it has open input. Answers whether it leaves memory now."""
         if is_open:
             return False
@@ -184,7 +193,7 @@ class Directory:
         if self.is_closed:
             raise UsageError(problem=f"{identity}: the runtime is closed; use handles inside its block")
         if isinstance(envelope.command, Send | Create):
-            raise NotReadyError(identity=identity, phase=self.phase)
+            raise NotReadyError(identity=identity, phase=self._phase)
 
 
 def _broken_error(broke: IdentityBroke) -> MeerkatError:

@@ -72,7 +72,7 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
     while True:
         envelopes = mailbox.drain(fold_max)
         if not envelopes and not _has_business(owner, state):
-            if _leaves(owner, state):
+            if _park_or_leave(owner, state):
                 return
             woken = await mailbox.wait()
             if woken is None:
@@ -126,7 +126,7 @@ def _room(owner: Owner, state: IdentityState) -> int:
     return owner.around.limits.backlog_max - len(state.lane) - (0 if state.run is None else len(state.run.members))
 
 
-def _leaves(owner: Owner, state: IdentityState) -> bool:
+def _park_or_leave(owner: Owner, state: IdentityState) -> bool:
     """Park, or end: asked to leave while idle, or the runtime ends. No schedule point from here to the end."""
     entry = owner.entry
     if entry.is_ending and owner.turn is None:
@@ -134,7 +134,7 @@ def _leaves(owner: Owner, state: IdentityState) -> bool:
     if not state.is_created:
         entry.is_leaving = True
     is_open = state.has_open_input or owner.turn is not None or (entry.mail_waiting and state.is_created)
-    return owner.around.on_parked(entry, is_open)
+    return owner.around.park(entry, is_open)
 
 
 async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:

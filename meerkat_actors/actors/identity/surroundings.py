@@ -57,6 +57,6 @@ class Surroundings:
     start_turn: Callable[[TurnJob], None]
     post_later: Callable[[Entry, Envelope, float], None]
     """Posts an envelope to an owner's control mailbox after some seconds."""
-    on_parked: Callable[[Entry, bool], bool]
+    park: Callable[[Entry, bool], bool]
     """Told that an owner parks, and whether it has open input; answers whether it shall leave."""
     is_closing: Callable[[], bool]
