@@ -24,7 +24,7 @@ from meerkat_actors.errors import (
 )
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
 
-ACTORS: Final = (UsageError, RejectedError, OwnershipLostError, UnknownOutcomeError, StoreError)
+ACTORS: Final = (UsageError, RejectedError, TurnAbandonedError, OwnershipLostError, UnknownOutcomeError, StoreError)
 """Who must act: every error is below exactly one of these."""
 
 FIELDS: Final[dict[str, object]] = {

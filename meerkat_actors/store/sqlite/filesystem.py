@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+MOUNTS_FILE: Final = "/proc/self/mountinfo"
+
 _REMOTE: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.glusterfs"}
 )
@@ -31,7 +33,7 @@ def remote_filesystem(path: str, mounts: str) -> str | None:
 def read_mounts() -> str:
     """The mounts of this process; empty where there is no ``/proc``."""
     try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+        with open(MOUNTS_FILE, encoding="utf-8", errors="replace") as file:
             return file.read()
     except OSError:
         return ""

@@ -49,7 +49,7 @@ def _read_activation(
 ) -> Activation | Broken:
     found = database.execute(queries.READ_HEAD, (identity,)).fetchone()
     if found is None:
-        return assemble(IdentityRows(identity, fresh_key(), None, None, (), 0, has_mail=False), _no_journal)
+        return assemble(IdentityRows(identity, fresh_key(), None, None, (), 0, has_mail=False), lambda _: {})
     key = IdentityKey(found[0])
     has_head = found[1] is not None
     head = head_of(found[1:9]) if has_head else None
@@ -135,10 +135,6 @@ def legible(path: str, read: Callable[[], R]) -> R:
     except UNDECODABLE as error:
         problem = f"holds a row that can't be read ({type(error).__name__}: {error}); restore it from a backup"
         raise StoreCorruptError(path=path, problem=problem) from error
-
-
-def _no_journal(_: RunId) -> Journal:
-    return {}
 
 
 def _is_at(database: Database, key: IdentityKey, head: Head, last_turn: int) -> bool:

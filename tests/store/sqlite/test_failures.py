@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,6 +128,28 @@ def test_a_failed_commit_is_unknown_and_the_store_stops(
     store = reopened(database, alice)
     assert read(store, "alice").admissions in {0, 1}
     store.close()
+
+
+def test_a_full_disk_fails_an_opening_and_leaves_nothing(database: Path, disk: Disk) -> None:
+    disk.before_write = full
+    with pytest.raises(StoreFullError, match="make room"):
+        open_sqlite(database, vfs=disk.vfs)
+    assert {path.name for path in database.parent.iterdir()} == {"team.db.lock"}
+    disk.before_write = failing(apsw.SQLITE_IOERR_WRITE)
+    with pytest.raises(StoreError, match="can't be opened"):
+        open_sqlite(database, vfs=disk.vfs)
+    disk.before_write = nothing
+    open_sqlite(database, vfs=disk.vfs).close()
+
+
+def test_a_full_filesystem_fails_an_opening_too(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", no_room)
+    with pytest.raises(StoreFullError, match="make room"):
+        open_sqlite(database)
+    assert {path.name for path in database.parent.iterdir()} == {"team.db.lock"}
 
 
 def test_a_failed_checkpoint_stops_the_store(faulty: SqliteStore, disk: Disk, database: Path) -> None:

@@ -24,7 +24,7 @@ from meerkat_actors.errors import (
 )
 from meerkat_actors.records.env import SystemEnv
 from meerkat_actors.store import open_sqlite
-from meerkat_actors.store.sqlite import opening
+from meerkat_actors.store.sqlite import filesystem, opening
 from meerkat_actors.store.sqlite.filesystem import remote_filesystem
 from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from tests.store.writing import created, insert
@@ -115,21 +115,26 @@ def test_an_unknown_level_of_durability_is_refused(database: Path) -> None:
     assert not database.exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_or_file_is_refused(database: Path) -> None:
+@pytest.mark.parametrize(
+    ("which", "problem"), [("parent", "folder is not writable"), ("file", "not readable and writ")]
+)
+def test_what_this_user_may_not_write_is_refused(
+    database: Path, monkeypatch: pytest.MonkeyPatch, which: str, problem: str
+) -> None:
+    """Asked of the system and not tried out, so that root's tests are the same."""
     open_sqlite(database).close()
     before = everything_below(database.parent)
-    database.chmod(0o400)
-    with pytest.raises(StoreError, match="not readable and writable"):
+    forbidden = str(database.parent if which == "parent" else database)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != forbidden)
+    with pytest.raises(StoreError, match=problem):
         open_sqlite(database)
-    database.chmod(0o600)
-    database.parent.chmod(0o500)
-    try:
-        with pytest.raises(StoreError, match="folder is not writable"):
-            open_sqlite(database)
-    finally:
-        database.parent.chmod(0o700)
     assert everything_below(database.parent) == before
+
+
+def test_mounts_that_can_not_be_read_forbid_nothing(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystem, "MOUNTS_FILE", str(database.parent / "missing"))
+    assert filesystem.read_mounts() == ""
+    open_sqlite(database).close()
 
 
 def test_a_truncated_store_is_reported_as_damaged(database: Path) -> None:
