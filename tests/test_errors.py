@@ -17,6 +17,7 @@ from meerkat_actors.errors import (
     OwnershipLostError,
     RejectedError,
     StoreError,
+    TurnAbandonedError,
     UnknownIdentityError,
     UnknownOutcomeError,
     UsageError,

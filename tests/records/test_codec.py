@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 import pytest
 from attrs import define
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from meerkat_actors.errors import InvalidValueError
@@ -273,6 +273,12 @@ def test_a_value_that_holds_itself_is_refused() -> None:
 
 @settings(max_examples=50)
 @given(VALUES)
+@example([""])
+@example(["a", "b"])
+@example({"": 0})
+@example({"a": "b", "c": {}})
+@example([0.0, 1e16])
+@example([None, 0, [], {}, [0], {"": ""}])
 def test_the_size_bound_is_exact(value: object) -> None:
     size = len(encoded(value))
     assert len(encoded(value, bytes_max=size)) == size

@@ -176,6 +176,8 @@ def _require_ours(path: str, vfs: str | None) -> None:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=flags, vfs=vfs)
     try:
+        # A kill amid a checkpoint leaves a header that counts pages which only the log has; this lets it be read.
+        connection.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
         application_id = connection.pragma("application_id")
         version = connection.pragma("user_version")
     except apsw.NotADBError as error:

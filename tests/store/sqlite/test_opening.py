@@ -125,7 +125,11 @@ def test_what_this_user_may_not_write_is_refused(
     open_sqlite(database).close()
     before = everything_below(database.parent)
     forbidden = str(database.parent if which == "parent" else database)
-    monkeypatch.setattr(os, "access", lambda path, mode: path != forbidden)
+
+    def may(path: str, _: int) -> bool:
+        return path != forbidden
+
+    monkeypatch.setattr(os, "access", may)
     with pytest.raises(StoreError, match=problem):
         open_sqlite(database)
     assert everything_below(database.parent) == before
