@@ -50,7 +50,7 @@ class UsageError(MeerkatError):
 
     def __getattr__(self, name: str) -> str:
         # Subclasses with fields of their own say the problem in their message.
-        if name == "problem":
+        if name == "problem" and type(self).__str__ is not UsageError.__str__:
             return str(self)
         raise AttributeError(name)
 

@@ -179,6 +179,18 @@ def test_every_error_is_named_for_exactly_one_who_must_act(kind: type[MeerkatErr
     assert kind.__doc__
 
 
+@pytest.mark.parametrize("kind", [each for each in OURS if issubclass(each, UsageError)])
+def test_every_usage_error_says_its_problem(kind: type[UsageError]) -> None:
+    error = made(kind)
+    assert isinstance(error, UsageError)
+    assert error.problem == str(error)
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_an_error_has_no_other_fields(kind: type[MeerkatError]) -> None:
+    assert not hasattr(made(kind), "no_such_field")
+
+
 def test_a_wait_that_ended_is_an_unknown_outcome_to_who_catches_that() -> None:
     with pytest.raises(UnknownOutcomeError, match="is durable"):
         raise WaitEndedError(identity="a", input_id="b")

@@ -16,7 +16,6 @@ from _common import TEXT, answer, quantile, read_job
 from _host import open_host, spins_per_tick
 from _load import open_load
 from _ours import create_agents, open_ours
-from _slow_disk import SLOW_DISK, register_slow_disk
 
 
 @define(eq=False)
@@ -81,8 +80,7 @@ async def measure_round(
 async def measure_busy(job: BusyJob) -> BusyResult:
     """All rounds in one runtime on one new database. Cancelling it leaves the database behind."""
     spins = spins_per_tick()
-    disk = register_slow_disk(job.sync_seconds) if job.sync_seconds else None
-    async with open_ours(Path(job.path), job.agents + job.probes, vfs=SLOW_DISK if disk else None) as runtime:
+    async with open_ours(Path(job.path), job.agents + job.probes, sync_seconds=job.sync_seconds) as runtime:
         handles = await create_agents(runtime, "a", job.agents)
         probed = await create_agents(runtime, "probe", job.probes)
         rounds = [await measure_round(job, spins, handles, probed) for _ in range(job.rounds)]

@@ -13,6 +13,7 @@ from attrs import evolve
 import meerkat_actors as meerkat
 from _common import REPLY, TEXT, Result, open_probe, raise_collector_threshold, used_bytes
 from _load import Meter, measure
+from _slow_disk import slow_disk
 from meerkat_actors.store import open_sqlite
 
 CREATIONS_AT_ONCE: Final = 256
@@ -24,7 +25,7 @@ async def echo(turn: meerkat.Turn) -> str:  # noqa: ASYNC124 - an agent that nee
 
 
 @asynccontextmanager
-async def open_ours(path: Path, agents: int, *, vfs: str | None = None) -> AsyncGenerator[meerkat.Runtime, None]:
+async def open_ours(path: Path, agents: int, *, sync_seconds: float = 0) -> AsyncGenerator[meerkat.Runtime, None]:
     """A runtime for that many ``echo`` agents on a new database, with the collector settings of the reference.
 
     All of them are the working set, so all of them may stay in memory; every other limit is the default.
@@ -32,7 +33,7 @@ async def open_ours(path: Path, agents: int, *, vfs: str | None = None) -> Async
     limits = meerkat.Limits()
     limits = evolve(limits, live_max=max(limits.live_max, agents))
     raise_collector_threshold()
-    store = path if vfs is None else open_sqlite(path, vfs=vfs)
+    store = slow_disk(open_sqlite(path), sync_seconds) if sync_seconds else path
     async with meerkat.open_runtime(store, agents={"echo": echo}, limits=limits) as runtime:
         yield runtime
 

@@ -1,41 +1,33 @@
-"""A disk whose fsync takes as long as we say: everything else is SQLite's own unix file system."""
+"""A disk whose fsync takes as long as we say, under the real store on a memory file system."""
 
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, cast
 
-import apsw
+from meerkat_actors.records.commits import CommitOutcome
+from meerkat_actors.records.effects import Unit
+from meerkat_actors.store import Store
 
-SLOW_DISK: Final = "meerkat-slow-disk"
-"""The name to open a store with, once ``register_slow_disk`` was called."""
 
+class _SlowDisk:
+    # One fsync a commit: WAL with synchronous=FULL. A VFS in Python would add its own entries into Python to every
+    # read and write, a tenth of a turn, which no real disk does.
 
-class _SlowFile(apsw.VFSFile):
-    def __init__(self, filename: apsw.URIFilename | str | None, flags: list[int], sync_seconds: float) -> None:
-        super().__init__("unix", filename, flags)
+    def __init__(self, store: Store, sync_seconds: float) -> None:
+        self._store = store
         self._sync_seconds = sync_seconds
 
-    def xSync(self, flags: int) -> None:
-        super().xSync(flags)
-        time.sleep(self._sync_seconds)  # gives up the GIL, as a real fsync does
+    def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
+        outcomes = self._store.commit(units)
+        time.sleep(self._sync_seconds)  # gives up the GIL, as fsync does
+        return outcomes
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - everything else is the store's
+        return getattr(self._store, name)
 
 
-class SlowDisk(apsw.VFS):
-    """Registered for as long as it is referenced."""
-
-    def __init__(self, sync_seconds: float) -> None:
-        super().__init__(SLOW_DISK, "unix")
-        self._sync_seconds = sync_seconds
-
-    def xOpen(self, name: apsw.URIFilename | str | None, flags: list[int]) -> apsw.VFSFile:
-        return _SlowFile(name, flags, self._sync_seconds)
-
-
-def register_slow_disk(sync_seconds: float) -> SlowDisk:
-    """Make ``SLOW_DISK`` a file system of this process; keep the result until every store on it is closed.
-
-    Unlike a real disk it enters Python at every read and write, so it costs the writer thread a few turns of the GIL
-    more: what a busy host keeps beside it is, if anything, understated.
-    """
-    return SlowDisk(sync_seconds)
+def slow_disk(store: Store, sync_seconds: float) -> Store:
+    """The store, with every commit that much longer in its writer thread."""
+    return cast("Store", _SlowDisk(store, sync_seconds))

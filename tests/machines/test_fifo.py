@@ -63,7 +63,7 @@ def test_a_new_queue_is_empty() -> None:
 
 def test_a_queue_is_shown_by_its_length_and_never_by_what_it_holds() -> None:
     assert repr(Fifo((1, 2))) == "<Fifo of 2>"
-    assert repr(Fifo(tuple(range(MANY)))) == f"<Fifo of {MANY}>"
+    assert repr(Fifo(tuple(range(1000)))) == "<Fifo of 1000>"
 
 
 @pytest.mark.parametrize("queue", [Fifo[int](), Fifo((1,)).rest(), Fifo[int]().append(1).rest()])

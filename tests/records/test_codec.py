@@ -66,6 +66,7 @@ def nested(depth: int) -> list[object]:
 # -- round trip ---------------------------------------------------------------------------
 
 
+@settings(max_examples=70)
 @given(VALUES)
 def test_a_value_comes_back_as_it_was(value: object) -> None:
     raw = encoded(value)
@@ -305,12 +306,12 @@ def test_a_small_object_shared_into_a_huge_value_is_refused_at_once(depth: int) 
         pairs = [pairs, pairs]
         members = {"a": members, "b": members}
     for value in (pairs, members):
-        assert "has more than 1,048,576 bytes" in refusal(value)
+        assert "has more than 100,000 bytes" in refusal(value, bytes_max=100_000)
 
 
 def test_a_text_shared_into_a_huge_value_is_refused_before_it_is_written() -> None:
     text = "a" * (BYTES // 2)
-    for value in ([text] * 1_000_000, {"a": [text, text, text]}, [{text: 1}] * 10, (text,) * 3):
+    for value in ([text] * 100_000, {"a": [text, text, text]}, [{text: 1}] * 10, (text,) * 3):
         assert "has more than 1,048,576 bytes" in refusal(value)
 
 

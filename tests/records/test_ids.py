@@ -18,6 +18,7 @@ from meerkat_actors.records.ids import (
     is_counter,
     parse_identity,
     parse_input_id,
+    parse_key,
     parse_name,
     shown,
     uuid_bytes,
@@ -144,7 +145,15 @@ def test_a_reserved_prefix_is_refused_and_named(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [pytest.param(value, id=name) for name, value in NO_TEXT.items()])
-@pytest.mark.parametrize("parse", [parse_identity, parse_input_id, partial(parse_name, what="agent kind")])
+@pytest.mark.parametrize(
+    "parse",
+    [
+        parse_identity,
+        parse_input_id,
+        partial(parse_name, what="agent kind"),
+        partial(parse_key, what="step name", length_max=256),
+    ],
+)
 def test_what_is_no_text_is_no_identifier_and_raises_nothing_else(
     parse: Callable[[object], str], value: object
 ) -> None:
@@ -183,6 +192,24 @@ def test_a_name_in_its_form_is_let_in_unchanged(text: str) -> None:
 def test_a_name_in_no_form_is_refused_by_what_it_was_to_name(text: str) -> None:
     with pytest.raises(InvalidValueError, match="is no agent kind: use 1 to 64"):
         parse_name(text, what="agent kind")
+
+
+# -- keys ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["a", " ", "Job 1/\u00e9\u4e2d\U0001f98a", "a" * 256, "\U0001f98a" * 256, "a'\"\\%s"])
+def test_a_key_is_any_printable_text_within_its_length(text: str) -> None:
+    assert parse_key(text, what="idempotency key", length_max=256) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a" * 257, "a\n", "\x00", "a\tb", "\x1b[31m", "a\x7f", "\ud83d", "a\u2028", "a\u202eb", "\ufeffa", "\u00a0"],
+)
+def test_a_key_that_can_not_be_printed_or_is_too_long_is_refused_by_what_it_was(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="is no step name: use printable text of 1 to 256") as caught:
+        parse_key(text, what="step name", length_max=256)
+    assert str(caught.value).isascii()
 
 
 # -- ids ----------------------------------------------------------------------------------

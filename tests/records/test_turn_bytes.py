@@ -86,6 +86,7 @@ def entries(draw: st.DrawFn) -> tuple[bytes, dict[str, object]]:
     return raw, said
 
 
+@settings(max_examples=60)
 @given(entries())
 def test_an_entry_is_the_canonical_bytes_of_what_it_says(entry: tuple[bytes, dict[str, object]]) -> None:
     raw, said = entry
@@ -99,7 +100,7 @@ def test_an_identity_in_an_entry_needs_no_escaping(text: str) -> None:
     assert orjson.loads(raw)["sender"] == sender
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(entries(), max_size=3), RECEIPTS, st.none() | TEXTS, st.none() | VALUES.map(canonical))
 def test_a_turn_is_one_canonical_object_and_reads_back_as_it_was_written(
     log: list[tuple[bytes, dict[str, object]]], receipt: Receipt, text: str | None, state: bytes | None
@@ -186,6 +187,7 @@ def test_bytes_that_are_no_abandonment_are_a_value_error(raw: bytes) -> None:
         decode_abandoned(raw)
 
 
+@settings(max_examples=60)
 @given(st.one_of(st.binary(max_size=30), VALUES.map(canonical)))
 def test_rotten_bytes_never_raise_anything_else(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -77,9 +77,11 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
             woken = await mailbox.wait()
             if woken is None:
                 continue
-            envelopes = [woken, *mailbox.drain(fold_max - 1)]
-            # Control is drained first, also when mail woke us.
-            envelopes.sort(key=_is_mail)
+            envelopes = [woken]
+            if not mailbox.is_empty:
+                envelopes += mailbox.drain(fold_max - 1)
+                # Control is drained first, also when mail woke us.
+                envelopes.sort(key=_is_mail)
         try:
             state = await _lap(owner, state, envelopes)
         except _KeyMovedError:
