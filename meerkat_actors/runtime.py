@@ -9,6 +9,8 @@ from inspect import iscoroutinefunction
 from os import PathLike, fspath
 from typing import Literal, NoReturn, cast
 
+import trio
+
 from meerkat_actors.actors.directory import Directory, open_directory
 from meerkat_actors.actors.identity import Counters
 from meerkat_actors.actors.mailbox import Envelope
@@ -103,6 +105,7 @@ class Runtime:
 
 
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def open_runtime(
     store: str | PathLike[str] | Store = ":memory:",
     *,

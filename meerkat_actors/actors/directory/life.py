@@ -37,6 +37,7 @@ _SWEEPS_PER_PASSIVATION: Final = 4
 
 
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def open_directory(
     directory: Directory,
     storage: StorageHandle,
@@ -80,6 +81,7 @@ async def open_directory(
 
 
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def _until_closed(directory: Directory, owners: trio.CancelScope, limits: Limits) -> AsyncGenerator[None, None]:
     try:
         yield
@@ -93,6 +95,7 @@ async def _until_closed(directory: Directory, owners: trio.CancelScope, limits: 
 
 
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def _open_turns(
     directory: Directory, limits: Limits, counters: Counters
 ) -> AsyncGenerator[Callable[[TurnJob], None], None]:

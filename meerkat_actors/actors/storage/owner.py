@@ -71,6 +71,7 @@ class StorageHandle:
 
 
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def open_storage(
     source: Store | Callable[[], Store], limits: Limits, *, on_mail: Callable[[AgentIdentity], None]
 ) -> AsyncGenerator[StorageHandle, None]:
@@ -107,6 +108,7 @@ async def open_storage(
 
 
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def _serving(batches: Batches, limits: Limits) -> AsyncGenerator[None, None]:
     # Shielded with a deadline: a service that outlives its clients.
     service = trio.CancelScope(shield=True)

@@ -1,0 +1,148 @@
+"""A store that fails on purpose: it wraps another one and stays a ``Store``, so nobody above can know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from meerkat_actors.errors import StoreFailedError
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening, TurnRow
+from meerkat_actors.records.commits import CommitOutcome
+from meerkat_actors.records.effects import Effect, Unit
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
+from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.store.port import Store
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+class FaultyStore:
+    """Does what it is told and writes down what it did; each hook may raise, block, or look."""
+
+    def __init__(self, inner: Store, *, inline: bool = True) -> None:
+        self.inner = inner
+        self.inline = inline
+        self.wal_pages = 0
+        self.batches: list[tuple[Unit, ...]] = []
+        """Every batch that reached the store, faults included."""
+        self.ends: list[bool] = []
+        """``clean``, for each time that the store was ended."""
+        self.closings = 0
+        self.checkpoints = 0
+        self.before_commit: Callable[[Sequence[Unit]], None] = _nothing
+        self.refusal: Callable[[Unit], CommitOutcome | None] = _nothing
+        """What a unit is refused with; None lets it pass."""
+        self.after_commit: Callable[[Sequence[Unit], Sequence[CommitOutcome]], None] = _nothing
+        self.before_read: Callable[[str, AgentIdentity | None], None] = _nothing
+        """Called with the name of the port's method, and whom it asks about."""
+        self.before_call: Callable[[str], None] = _nothing
+        """Called with ``begin``, ``end``, ``close`` or ``checkpoint``."""
+
+    @property
+    def units(self) -> list[Unit]:
+        """Every unit, in order."""
+        return [unit for batch in self.batches for unit in batch]
+
+    def effects(self, kind: type[Effect]) -> list[Effect]:
+        """Every effect of one kind, in order."""
+        return [effect for unit in self.units for effect in unit.effects if type(effect) is kind]
+
+    def fail_from(self, count: int) -> None:
+        """Let ``count`` more commits pass; the one after them raises, having written nothing."""
+        passed = 0
+
+        def fail(_: Sequence[Unit]) -> None:
+            nonlocal passed
+            passed += 1
+            if passed > count:
+                raise broken()
+
+        self.before_commit = fail
+
+    def fail_after(self, count: int) -> None:
+        """Let ``count`` more commits pass; the one after them raises, having written everything."""
+        passed = 0
+
+        def fail(_: Sequence[Unit], __: Sequence[CommitOutcome]) -> None:
+            nonlocal passed
+            passed += 1
+            if passed > count:
+                raise broken()
+
+        self.after_commit = fail
+
+    def fail_next(self, *, is_written: bool) -> None:
+        """Let the next commit raise, having written everything or nothing."""
+        if is_written:
+            self.fail_after(0)
+        else:
+            self.fail_from(0)
+
+    @property
+    def location(self) -> str:
+        return self.inner.location
+
+    def begin(self) -> Opening:
+        self.before_call("begin")
+        return self.inner.begin()
+
+    def end(self, *, clean: bool) -> None:
+        self.before_call("end")
+        self.ends.append(clean)
+        self.inner.end(clean=clean)
+
+    def close(self) -> None:
+        self.before_call("close")
+        self.closings += 1
+        self.inner.close()
+
+    def checkpoint(self) -> None:
+        self.before_call("checkpoint")
+        self.checkpoints += 1
+        self.inner.checkpoint()
+
+    def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
+        self.batches.append(tuple(units))
+        self.before_commit(units)
+        refusals = [self.refusal(unit) for unit in units]
+        passed = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
+        committed = iter(self.inner.commit(passed))
+        outcomes = [next(committed) if refusal is None else refusal for refusal in refusals]
+        self.after_commit(units, outcomes)
+        return outcomes
+
+    def activate(self, identity: AgentIdentity) -> Activation | Broken:
+        self.before_read("activate", identity)
+        return self.inner.activate(identity)
+
+    def pending_mail(self, key: IdentityKey, *, limit: int) -> tuple[Mail, ...]:
+        self.before_read("pending_mail", None)
+        return self.inner.pending_mail(key, limit=limit)
+
+    def identities_with_work(self) -> tuple[AgentIdentity, ...]:
+        self.before_read("identities_with_work", None)
+        return self.inner.identities_with_work()
+
+    def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
+        self.before_read("find_input", identity)
+        return self.inner.find_input(identity, input_id)
+
+    def page_inputs(
+        self, identity: AgentIdentity, *, after: int | None, limit: int, newest_first: bool
+    ) -> tuple[InputRow, ...]:
+        self.before_read("page_inputs", identity)
+        return self.inner.page_inputs(identity, after=after, limit=limit, newest_first=newest_first)
+
+    def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
+        self.before_read("page_turns", identity)
+        return self.inner.page_turns(identity, before=before, limit=limit)
+
+    def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
+        self.before_read("page_identities", None)
+        return self.inner.page_identities(after=after, limit=limit)
+
+
+def broken() -> StoreFailedError:
+    """What a store raises when its disk does."""
+    return StoreFailedError(path=":faulty:", problem="the disk is gone")

@@ -1,0 +1,96 @@
+"""The public names: each importable, listed once, described, and honest about cancellation."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+import pytest
+
+import meerkat_actors
+from meerkat_actors import errors, handles, store
+
+MODULES = (meerkat_actors, store)
+
+
+def exports(module: ModuleType) -> list[tuple[str, str, str]]:
+    """Where each name comes from, what it is there, and what it is called here."""
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    return [
+        (node.module or "", alias.name, alias.asname or "")
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_a_facade_holds_nothing_but_names(module: ModuleType) -> None:
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    docstring, *rest = tree.body
+    assert isinstance(docstring, ast.Expr)
+    assert all(isinstance(node, ast.ImportFrom) for node in rest)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_name_is_exported_once_and_under_its_own_name(module: ModuleType) -> None:
+    names = [name for _, name, _ in exports(module)]
+    assert [name for _, name, shown in exports(module) if name != shown] == []
+    assert len(names) == len(set(names))
+    assert all(hasattr(module, name) for name in names)
+
+
+def test_every_public_error_is_exported() -> None:
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == errors.__name__
+    }
+    assert defined <= {name for _, name, _ in exports(meerkat_actors)}
+
+
+def test_every_public_name_is_described() -> None:
+    undescribed = [
+        name
+        for _, name, _ in exports(meerkat_actors)
+        if callable(getattr(meerkat_actors, name))
+        and isinstance(getattr(meerkat_actors, name), type | FunctionType)
+        and not inspect.getdoc(getattr(meerkat_actors, name))
+    ]
+    assert undescribed == []
+
+
+def public_async_functions() -> Iterator[tuple[str, FunctionType]]:
+    """Every ``async def`` that a user can call."""
+    shown = [getattr(meerkat_actors, name) for _, name, _ in exports(meerkat_actors)]
+    # What handles and runtimes return, and nobody names.
+    listings = [
+        value for value in vars(handles).values() if inspect.isclass(value) and value.__module__ == handles.__name__
+    ]
+    for value in {id(each): each for each in (*shown, *listings)}.values():
+        if not inspect.isclass(value):
+            if inspect.iscoroutinefunction(value):
+                yield value.__name__, value
+            continue
+        if not value.__module__.startswith("meerkat_actors") or value.__name__.startswith("_"):
+            continue
+        for name, member in vars(value).items():
+            is_public = not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
+            if is_public and inspect.iscoroutinefunction(member):
+                yield f"{value.__name__}.{name}", member
+
+
+def test_every_public_async_function_says_what_cancelling_it_means() -> None:
+    functions = dict(public_async_functions())
+    assert {"Runtime.agent", "AgentHandle.send", "AgentHandle.ask", "AgentHandle.wait", "Turn.step"} <= set(functions)
+    silent = [name for name, function in functions.items() if "cancel" not in (inspect.getdoc(function) or "").lower()]
+    assert silent == []
+
+
+def test_opening_a_runtime_says_what_cancelling_it_means() -> None:
+    assert "by cancellation" in (inspect.getdoc(meerkat_actors.open_runtime) or "")
