@@ -273,15 +273,17 @@ async def test_asking_a_leaving_runtime_does_not_keep_it_open(
         async with running(MemoryStore(), {"slow": Slow(), "count": count}, limits=limits) as runtime:
             agents = [await runtime.agent(f"a{number}", kind="count") for number in range(5)]
             await trio.sleep(0.5 if is_live else 5)
-            await (await runtime.agent("slow", kind="slow")).send("2")
+            slow = await runtime.agent("slow", kind="slow")
+            admission = await slow.send("2")
 
             async def ask(agent: AgentHandle) -> None:
-                while True:
-                    try:
-                        assert (await agent.status()).checkpoint_version == 0
-                    except (UsageError, OwnerStoppedError, UnknownOutcomeError):
-                        return
-                    await trio.sleep(0.1)
+                await slow.wait(admission.input_id)
+                # From now on the runtime is on its last steps; the question is asked at each of them.
+                with suppress(UsageError):
+                    while True:
+                        with suppress(OwnerStoppedError, UnknownOutcomeError):
+                            assert (await agent.status()).checkpoint_version == 0
+                        await trio.lowlevel.checkpoint()
 
             for agent in agents:
                 outside.start_soon(ask, agent)

@@ -29,7 +29,7 @@ class Envelope:
 class Mailbox:
     """Both mailboxes of one owner. Posting never waits; only the owner receives."""
 
-    __slots__ = ("_control", "_control_max", "_identity", "_queued", "_receive", "_send")
+    __slots__ = ("_control", "_control_max", "_identity", "_is_closed", "_queued", "_receive", "_send")
 
     def __init__(self, identity: AgentIdentity, limits: Limits) -> None:
         self._identity = identity
@@ -38,6 +38,7 @@ class Mailbox:
         self._control_max = limits.control_max
         # Counted here, because asking the channel for WouldBlock or statistics costs 1 us a lap.
         self._queued = 0
+        self._is_closed = False
 
     def post(self, envelope: Envelope) -> None:
         """Enqueue without waiting.
@@ -66,7 +67,14 @@ class Mailbox:
         self.wake()
 
     def post_from_child(self, envelope: Envelope) -> None:
-        """Enqueue ahead of all mail; a turn has one envelope under way, for which there is always room."""
+        """Enqueue ahead of all mail; a turn has one envelope under way, for which there is always room.
+
+        When the owner is gone, whoever asked is told so: a stuck turn outlives its owner.
+        """
+        if self._is_closed:
+            if envelope.slot is not None:
+                envelope.slot.reject(OwnerStoppedError(identity=self._identity))
+            return
         self._control.append(envelope)
         self.wake()
 
@@ -115,6 +123,7 @@ class Mailbox:
 
     def close(self) -> None:
         """Refuse whatever is posted from now on."""
+        self._is_closed = True
         self._receive.close()
 
     def refuse_leftovers(self, error: MeerkatError) -> None:

@@ -13,9 +13,11 @@ T = TypeVar("T")
 class ReplySlot(Generic[T]):
     """Where the answer to one question arrives. The first answer counts."""
 
-    __slots__ = ("_error", "_event", "_value")
+    __slots__ = ("_error", "_event", "_value", "is_given_up")
 
     def __init__(self) -> None:
+        self.is_given_up = False
+        """Whether nobody waits any more: whoever keeps the slot may drop it."""
         self._event = trio.Event()
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -34,7 +36,11 @@ class ReplySlot(Generic[T]):
 
     async def wait(self) -> T:
         """Wait for the answer. Cancelling the wait withdraws nothing."""
-        await self._event.wait()
+        try:
+            await self._event.wait()
+        except trio.Cancelled:
+            self.is_given_up = True
+            raise
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # resolve() gave a T, which may be None
@@ -62,7 +68,7 @@ class CommitSlot(Generic[T]):
         if self._on_value is not None:
             try:
                 self._on_value(value)
-            except Exception as error:  # noqa: BLE001 - we are in storage's hands; it is the owner's to fail
+            except BaseException as error:  # noqa: BLE001 - we are in storage's hands; it is the owner's to fail
                 self._error = error
         self._answer()
 

@@ -30,6 +30,7 @@ class MemoryStore:
         self._store_id = (SystemEnv() if env is None else env).new_id()
         self._incarnation = 0
         self._was_clean = True
+        self._is_serving = False
         self._sequence = 0
         self._key = 0
 
@@ -53,11 +54,14 @@ class MemoryStore:
         self._incarnation += 1
         opening = Opening(store_id=self._store_id, incarnation=self._incarnation, was_clean=self._was_clean)
         self._was_clean = False
+        self._is_serving = True
         return opening
 
     def end(self, *, clean: bool) -> None:
         """See ``Store.end``."""
-        self._was_clean = clean
+        if self._is_serving:
+            self._is_serving = False
+            self._was_clean = clean
 
     def close(self) -> None:
         """See ``Store.close``: nothing is held."""

@@ -45,7 +45,7 @@ class Store(Protocol):
         ...
 
     def end(self, *, clean: bool) -> None:
-        """Stop serving; ``clean`` is what the next ``begin`` reports. Serving may begin again."""
+        """Stop serving; ``clean`` is what the next ``begin`` reports. Nothing, if serving never began."""
         ...
 
     def close(self) -> None:

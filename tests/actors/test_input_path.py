@@ -10,6 +10,7 @@ import trio
 
 from meerkat_actors.actors.turn import AgentFunction, Turn
 from meerkat_actors.errors import (
+    InvalidValueError,
     StoreError,
     StoreFailedError,
     StoreFullError,
@@ -200,6 +201,19 @@ async def test_a_refused_admission_leaves_no_trace(autojump_clock: trio.testing.
         store.refusal = lambda _: None
         admission = await agent.send("x", input_id=refused)
         assert (admission.admission_sequence, admission.duplicate) == (2, False)
+
+
+async def test_a_number_that_the_store_can_not_count_is_the_senders_to_hear(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    store = FaultyStore(MemoryStore())
+    async with running(store, {"hang": hang}) as runtime:
+        agent = await runtime.agent("a", kind="hang")
+        store.refusal = lambda _: Refused(reason=RefusalReason.OUT_OF_RANGE, effect=0, current="2^63")
+        with pytest.raises(InvalidValueError, match=r"a: 2\^63"):
+            await agent.send("x")
+        store.refusal = lambda _: None
+        assert (await agent.send("x")).admission_sequence == 1
 
 
 @pytest.mark.parametrize("is_written", [False, True])

@@ -128,6 +128,12 @@ async def test_leftovers_are_refused_and_nothing_is_posted_to_a_closed_mailbox()
             await each.slot.wait()
     with pytest.raises(OwnerStoppedError):
         box.post(envelope())
+    late = envelope()
+    box.post_from_child(late)
+    box.post_from_child(Envelope(GetStatus(), None, wants_outcome=False))
+    assert late.slot is not None
+    with pytest.raises(OwnerStoppedError):
+        await late.slot.wait()
     box.wake()
     assert box.is_empty
 

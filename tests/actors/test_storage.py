@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from meerkat_actors.actors.storage import StorageHandle, open_storage
+from meerkat_actors.actors.turn import Turn
 from meerkat_actors.errors import (
     StoreCorruptError,
     StoreError,
@@ -269,29 +270,34 @@ async def test_a_store_that_failed_while_reading_ends_storage_too(autojump_clock
     assert store.ends == []
 
 
-async def test_a_commit_that_outlasts_the_drain_is_waited_for_and_what_is_behind_it_is_refused() -> None:
+async def test_what_waits_when_storage_is_left_is_served_and_what_comes_later_is_refused() -> None:
+    """However long the commit under way takes, and however many ask meanwhile."""
     store = FaultyStore(MemoryStore(), inline=False)
     brake = Brake()
     store.before_commit = brake
-    results: list[object] = []
+    results: dict[str, object] = {}
 
-    async def commit(storage: StorageHandle, number: int) -> None:
-        results.extend(await gathered(partial(storage.commit, creation(number))))
+    async def note(name: str, job: Callable[[], Awaitable[object]]) -> None:
+        [results[name]] = await gathered(job)
+
+    async def late(storage: StorageHandle) -> None:
+        await passes(50)
+        await note("late", partial(storage.query, lambda opened: opened.identities_with_work()))
+        brake.release()
 
     async with trio.open_nursery() as outside, open_over(store, Limits(drain_seconds=0, batch_max=1)) as storage:
-        outside.start_soon(commit, storage, 1)
+        outside.start_soon(note, "under way", partial(storage.commit, creation(1)))  # noqa: ASYNC111
         await trio.to_thread.run_sync(brake.is_in.wait)
-        outside.start_soon(commit, storage, 2)
+        outside.start_soon(note, "waits", partial(storage.commit, creation(2)))  # noqa: ASYNC111
         await passes(5)
-        assert results == []
-
-        async def release_later() -> None:
-            await passes(50)
-            brake.release()
-
-        outside.start_soon(release_later)
-    assert [type(result) for result in results] == [Committed, UsageError]
-    assert (len(store.batches), store.ends) == (1, [True])
+        assert results == {}
+        outside.start_soon(late, storage)  # noqa: ASYNC111
+    assert {name: type(result) for name, result in results.items()} == {
+        "late": UsageError,
+        "under way": Committed,
+        "waits": Committed,
+    }
+    assert (len(store.batches), store.ends) == (2, [True])
 
 
 async def test_storage_that_ended_says_so(autojump_clock: trio.testing.MockClock) -> None:
@@ -452,7 +458,17 @@ async def test_a_failed_store_is_one_error_also_for_a_body_that_lets_its_own_pas
                 agent = await runtime.agent(f"a{number}", kind="echo")
                 nursery.start_soon(agent.ask, "x")
 
-    for life in (one_task, many_tasks):
+    async def last_words(store: FaultyStore) -> None:
+        async with running(store, {"echo": echo}) as runtime:
+            agent = await runtime.agent("a", kind="echo")
+            try:
+                store.fail_from(0)
+                await agent.send("x")
+            finally:
+                with trio.CancelScope(shield=True):
+                    await agent.send("sorry")
+
+    for life in (one_task, many_tasks, last_words):
         with pytest.raises(StoreFailedError):
             await life(FaultyStore(MemoryStore()))
 
@@ -487,6 +503,57 @@ async def test_a_full_disk_refuses_what_is_new_and_holds_what_is_finished(
         assert gate.begun == 2
         assert [(record.attempts, record.interruptions) async for record in agent.inputs()] == [(0, 0)] * 2
         assert runtime.statistics().broken == ()
+
+
+async def test_mail_waits_out_a_full_disk_and_a_step_does_too(autojump_clock: trio.testing.MockClock) -> None:
+    store = FaultyStore(MemoryStore())
+    gate = Gate()
+    steps = 0
+
+    async def count_it() -> int:
+        nonlocal steps
+        steps += 1
+        return steps
+
+    async def write(turn: Turn) -> str:
+        await gate(turn)
+        turn.send("reader", f"step {await turn.step('count', count_it)}")
+        return "sent"
+
+    async with running(store, {"write": write, "echo": echo}) as runtime:
+        writer, reader = await runtime.agent("w", kind="write"), await runtime.agent("reader", kind="echo")
+        admission = await writer.send("x")
+        await until(lambda: gate.begun == 1)
+        # First the step finds no room; then, with room for it, the mail finds none.
+        store.refusal = lambda _: FULL
+        gate.open()
+        await trio.sleep(10)
+        store.refusal = lambda unit: FULL if unit.fence.identity == "reader" else None
+        await writer.wait(admission.input_id)
+        tried = len(store.batches)
+        await trio.sleep(60)
+        assert 0 < len(store.batches) - tried <= 61
+        store.refusal = lambda _: None
+        await runtime.wait_idle()
+        assert await told(reader) == ["step 1"]
+        assert steps == 1
+        assert runtime.statistics().broken == ()
+
+
+async def test_a_full_disk_does_not_hold_up_the_end(autojump_clock: trio.testing.MockClock) -> None:
+    inner = MemoryStore()
+    store = FaultyStore(inner)
+    gate = Gate()
+    async with running(store, {"gate": gate}, limits=Limits(shutdown_seconds=5, drain_seconds=1)) as runtime:
+        agent = await runtime.agent("a", kind="gate")
+        await agent.send("x", idempotency_key="k")
+        await until(lambda: gate.begun == 1)
+        store.refusal = lambda _: FULL
+        gate.open()
+        left = trio.current_time()
+    assert trio.current_time() - left <= 6
+    async with running(inner, {"gate": gate}) as runtime:
+        assert (await (await runtime.agent("a")).ask("x", idempotency_key="k")).text == "x"
 
 
 async def test_group_commit_serves_a_crowd_in_few_transactions(autojump_clock: trio.testing.MockClock) -> None:

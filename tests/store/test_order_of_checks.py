@@ -32,6 +32,7 @@ from meerkat_actors.records.ids import (
 from meerkat_actors.store import Store
 from tests.store.looking import picture
 from tests.store.writing import (
+    GIVEN_UP,
     changed,
     charge,
     created,
@@ -83,29 +84,41 @@ def test_the_refusal_says_what_is_current(store: Store) -> None:
     assert outcome == Refused(reason=RefusalReason.STALE_CHECKPOINT_VERSION, effect=-1, current="version 1")
 
 
-def test_every_effect_checks_its_fence(store: Store) -> None:
+@pytest.mark.parametrize("belief", ["token", "generation", "version"])
+def test_every_effect_checks_its_fence(store: Store, belief: str) -> None:
     alice, bob = created(store, "alice"), created(store, "bob")
     run = new_run_id()
     bob.must_commit(send("alice", 1))
     alice.must_commit(insert(1), insert(2, run=run))
+    alice.must_commit(step(2, run))
     (mail,) = store.pending_mail(alice.fence.key, limit=1)
-    owner, claim = alice.claiming()
-    owner.must_commit(claim)
+    wrong = alice.forged(**{belief: getattr(alice.fence, belief) + 1})
     before = picture(store, "alice", "bob", "carol")
     possible: tuple[Effect, ...] = (
         insert(3),
         TakeMail(mail.sequence, mail.sender_key, AdmissionSequence(3), None),
         stage(1, run),
         charge(2, run),
-        step(2, run),
+        end(2, run, GIVEN_UP),
+        step(2, run, "other"),
         DropJournal(run),
         send("carol", 1),
-        alice.boundary(),
+        wrong.boundary(),
     )
     for effect in possible:
-        assert reason(alice.commit(effect)) is RefusalReason.STALE_FENCING_TOKEN
-    assert reason(alice.commit(end(2, run), alice.boundary(run))) is RefusalReason.STALE_FENCING_TOKEN
+        assert isinstance(wrong.commit(effect), Refused), effect
+    assert isinstance(wrong.commit(end(2, run), wrong.boundary(run)), Refused)
     assert picture(store, "alice", "bob", "carol") == before
+
+
+@pytest.mark.parametrize("belief", ["generation", "version"])
+def test_a_claim_checks_its_fence(store: Store, belief: str) -> None:
+    alice = created(store, "alice")
+    successor, claim = alice.claiming()
+    wrong = successor.forged(**{belief: 5})
+    assert isinstance(wrong.commit(claim), Refused)
+    assert isinstance(wrong.commit(claim, insert(1)), Refused)
+    alice.must_commit(insert(1))
 
 
 # -- claims -------------------------------------------------------------------------------

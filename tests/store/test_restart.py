@@ -28,6 +28,15 @@ def test_a_new_store_begins_clean(store: Store, restart: Restart) -> None:
     assert not store.begin().was_clean
 
 
+def test_what_never_began_ends_as_it_was(store: Store, restart: Restart) -> None:
+    after = restart(False)
+    after.end(clean=True)
+    assert not after.begin().was_clean
+    after.end(clean=True)
+    after.end(clean=False)  # it ended before
+    assert after.begin().was_clean
+
+
 @pytest.mark.parametrize("clean", [True, False])
 def test_everything_that_was_committed_is_there(store: Store, restart: Restart, clean: bool) -> None:
     alice, bob = created(store, "alice"), created(store, "bob")

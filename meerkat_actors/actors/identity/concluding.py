@@ -77,11 +77,19 @@ def answer(owner: Owner, envelope: Envelope, reply: object) -> None:
     if isinstance(reply, MeerkatError):
         slot.reject(reply)
     elif type(command) is Wait and reply is True:
-        owner.waiters.setdefault(command.input_id, []).append(slot)
+        _keep_waiter(owner, command.input_id, slot)
     elif envelope.wants_outcome and type(reply) is Admission and not reply.duplicate:
-        owner.waiters.setdefault(reply.input_id, []).append(slot)
+        _keep_waiter(owner, reply.input_id, slot)
     else:
         slot.resolve(reply)
+
+
+def _keep_waiter(owner: Owner, input_id: InputId, slot: ReplySlot[Any]) -> None:
+    slots = owner.waiters.setdefault(input_id, [])
+    # Looked through each time that their number is a power of two: amortised, that costs nothing.
+    if len(slots) & (len(slots) - 1) == 0:
+        slots[:] = [waiting for waiting in slots if not waiting.is_given_up]
+    slots.append(slot)
 
 
 def _start_turn(owner: Owner, state: IdentityState, run: Run) -> None:

@@ -91,7 +91,7 @@ class Batches:
 
     def post(self, request: Request) -> None:
         """Take a request; it is answered by ``_finish``, or refused when storage has ended."""
-        if self.is_closed:
+        if self.is_closed or self.is_leaving:
             request.slot.reject(self._ended())
             return
         self._waiting.append(request)

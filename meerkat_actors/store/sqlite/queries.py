@@ -19,16 +19,20 @@ SELECT coalesce((SELECT max(seq) FROM input), 0),
 
 # -- activation ---------------------------------------------------------------------------
 
-READ_HEAD: Final = """
+# The authority, what its last boundary says of itself, and the ends of two indexes: one statement, because
+# a statement costs more than what it reads.
+READ_IDENTITY: Final = """
 SELECT name.key, head.kind, head.token, head.generation, head.version, head.session, head.digest,
-       head.message_count, head.sends, head.admissions, head.tombstone, head.last_turn, head.last_state
+       head.message_count, head.sends, head.tombstone, head.last_state,
+       turn.identity, turn.generation, turn.version, turn.digest,
+       max(coalesce(head.admissions, 0),
+           coalesce((SELECT max(admission) FROM input INDEXED BY input_admission
+                      WHERE input.identity = name.key AND input.admission IS NOT NULL), 0)),
+       EXISTS (SELECT 1 FROM input INDEXED BY input_open
+                WHERE input.identity = name.key AND input.state = 0 AND input.state < 3)
   FROM name LEFT JOIN head ON head.key = name.key
+            LEFT JOIN turn ON turn.seq = head.last_turn
  WHERE name.name = ?1
-"""
-
-# What the head says of its last boundary, from the boundary itself.
-READ_BOUNDARY: Final = """
-SELECT identity, generation, version, digest FROM turn WHERE seq = ?1
 """
 
 READ_BODY: Final = """
@@ -40,16 +44,8 @@ READ_OPEN: Final = """
 SELECT input.admission, input.input_id, input.kind, input.state, input.content, input.digest,
        sender.name, input.run, input.attempts, input.interruptions, input.not_before
   FROM input INDEXED BY input_open LEFT JOIN name AS sender ON sender.key = input.sender
- WHERE input.identity = ?1 AND input.state IN (1, 2) AND input.state < 3
+ WHERE input.identity = ?1 AND input.state BETWEEN 1 AND 2 AND input.state < 3
  ORDER BY input.position, input.admission
-"""
-
-READ_LAST_ADMISSION: Final = """
-SELECT max(admission) FROM input INDEXED BY input_admission WHERE identity = ?1 AND admission IS NOT NULL
-"""
-
-READ_HAS_MAIL: Final = """
-SELECT EXISTS (SELECT 1 FROM input INDEXED BY input_open WHERE identity = ?1 AND state = 0 AND state < 3)
 """
 
 READ_JOURNAL: Final = """

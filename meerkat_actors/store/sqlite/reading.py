@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from meerkat_actors.errors import StoreCorruptError
-from meerkat_actors.records.activation import Activation, Broken, Head, IdentityRow, TurnRow
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow, TurnRow
 from meerkat_actors.records.codec import decode_state
 from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, IdentityKey, InputId, RunId, uuid_bytes
 from meerkat_actors.records.inputs import InputRow, Mail
@@ -47,27 +47,27 @@ def read_activation(
 def _read_activation(
     database: Database, identity: AgentIdentity, fresh_key: Callable[[], IdentityKey]
 ) -> Activation | Broken:
-    found = database.execute(queries.READ_HEAD, (identity,)).fetchone()
+    found = database.execute(queries.READ_IDENTITY, (identity,)).fetchone()
     if found is None:
         return assemble(IdentityRows(identity, fresh_key(), None, None, (), 0, has_mail=False), lambda _: {})
     key = IdentityKey(found[0])
-    has_head = found[1] is not None
-    head = head_of(found[1:9]) if has_head else None
-    floor, tombstone, last_turn, last_state = found[9:] if has_head else (0, 0, 0, 0)
+    head = None if found[1] is None else head_of(found[1:9])
+    tombstone, last_state = found[9:11]
+    admissions, has_mail = found[15:]
     if tombstone:
         return Broken(identity=identity, reason="deleted", detail="the identity was deleted")
-    if head is not None and not _is_at(database, key, head, last_turn):
-        detail = f"the head is at version {head.version}, its last boundary (row {last_turn}) is not"
+    # The boundary that the head names must be the one that made it.
+    if head is not None and head.version and found[11:15] != (key, head.generation, head.version, head.digest):
+        detail = f"the head is at version {head.version}, and its last boundary is another"
         return Broken(identity=identity, reason=ROWS_CONTRADICT, detail=detail)
-    last_admission = first_value(database.execute(queries.READ_LAST_ADMISSION, (key,)))
     rows = IdentityRows(
         identity=identity,
         key=key,
         head=head,
         state=_state(database, key, last_state) if last_state else None,
         open=[open_row_of(row) for row in database.execute(queries.READ_OPEN, (key,))],
-        admissions=max(floor, int(last_admission or 0)),
-        has_mail=bool(first_value(database.execute(queries.READ_HAS_MAIL, (key,)))),
+        admissions=admissions,
+        has_mail=bool(has_mail),
     )
 
     def journal_of(run_id: RunId) -> Journal:
@@ -135,14 +135,6 @@ def legible(path: str, read: Callable[[], R]) -> R:
     except UNDECODABLE as error:
         problem = f"holds a row that can't be read ({type(error).__name__}: {error}); restore it from a backup"
         raise StoreCorruptError(path=path, problem=problem) from error
-
-
-def _is_at(database: Database, key: IdentityKey, head: Head, last_turn: int) -> bool:
-    # The boundary that the head names must be the one that made it.
-    if head.version == 0:
-        return True
-    row = database.execute(queries.READ_BOUNDARY, (last_turn,)).fetchone()
-    return row == (key, head.generation, head.version, head.digest)
 
 
 def _state(database: Database, key: IdentityKey, last_state: int) -> bytes:

@@ -43,6 +43,7 @@ class SqliteStore:
         self._naming = Naming(self._database)
         self._packer = Packer(self._naming)
         self._failure: str | None = None
+        self._is_serving = False
         self._closed = False
         self._moved = ctypes.c_int(0)
         self._moved_address = ctypes.addressof(self._moved)
@@ -71,7 +72,7 @@ class SqliteStore:
 
     def end(self, *, clean: bool) -> None:
         """See ``Store.end``. A store that failed stays as it is: unclean."""
-        if self._failure is None:
+        if self._is_serving and self._failure is None:
             self._guarded(lambda: self._end(clean=clean))
 
     def close(self) -> None:
@@ -153,14 +154,16 @@ class SqliteStore:
         self._packer.incarnation = incarnation + 1
         self._packer.sequence = max(sequence, last_input, last_turn)
         self._naming.begin(last_key)
+        self._is_serving = True
         return Opening(store_id=store_id, incarnation=incarnation + 1, was_clean=bool(clean))
 
     def _end(self, *, clean: bool) -> None:
         self._database.execute(statements.END_INCARNATION, (int(clean), self._packer.sequence))
         self._require_in_place()
+        self._is_serving = False
 
     def _commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
-        assert self._packer.incarnation, "commit before begin"
+        assert self._is_serving, "commit outside begin and end"
         try:
             outcomes = commit_units(self._database, self._packer, units)
         except apsw.FullError as error:

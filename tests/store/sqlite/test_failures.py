@@ -165,6 +165,31 @@ def test_a_failed_checkpoint_stops_the_store(faulty: SqliteStore, disk: Disk, da
     store.close()
 
 
+@pytest.mark.parametrize("written", range(6))
+def test_a_checkpoint_that_ends_anywhere_is_made_up_for(
+    faulty: SqliteStore, disk: Disk, database: Path, written: int
+) -> None:
+    """Its first page is the header, which then counts pages that only the log has."""
+    alice = created(faulty, "alice")
+    alice.must_commit(*(insert(n) for n in range(1, 200)))
+    left = written
+    stop = failing(apsw.SQLITE_IOERR_WRITE)
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            stop()
+
+    disk.before_write = count
+    with pytest.raises(StoreFailedError):
+        faulty.checkpoint()
+    disk.before_write = nothing
+    store = reopened(database, alice)
+    assert read(store, "alice").admissions == 199
+    store.close()
+
+
 def test_a_beginning_that_fails_serves_nobody(database: Path, disk: Disk) -> None:
     store = open_sqlite(database, vfs=disk.vfs)
     disk.before_sync = failing(apsw.SQLITE_IOERR_FSYNC)

@@ -202,6 +202,7 @@ def test_every_pragma_is_in_force(database: Path, level: opening.Synchronous, nu
         "user_version": SCHEMA_VERSION,
     }
     assert connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, -1) == 1
+    assert connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, -1) == 1
     strict = connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
     assert {name for name, is_strict in strict.fetchall() if not is_strict} == {"sqlite_schema"}
     store.close()

@@ -1,0 +1,121 @@
+"""Each statement guards itself: run alone under a wrong fence it touches nothing, whatever else would have noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import apsw
+import pytest
+from attrs import frozen
+
+from meerkat_actors.records.effects import Claim, DropJournal, Effect
+from meerkat_actors.records.ids import FencingToken
+from meerkat_actors.store import SqliteStore, open_sqlite
+from meerkat_actors.store.sqlite import statements
+from meerkat_actors.store.sqlite.naming import Naming
+from meerkat_actors.store.sqlite.packing import Packer, pack_in_order
+from meerkat_actors.store.sqlite.rows import Database, Row, typed
+from tests.store.writing import GIVEN_UP, Writer, charge, created, end, insert, new_run_id, send, stage, step, take
+
+TOKEN, GENERATION, VERSION = 1, 2, 3
+"""Where they stand among a statement's parameters; a claim's fence has the new token, so its guard is parameter 4."""
+
+
+@frozen
+class Scene:
+    """Alice could do every effect; a second connection runs statements behind her store's back."""
+
+    alice: Writer
+    database: Database
+    effects: tuple[Effect, ...]
+
+    def rows(self) -> list[tuple[str, Row]]:
+        """Each effect's statements, with what they bind."""
+        packer = Packer(Naming(self.database))
+        packer.incarnation, packer.sequence = 1, 1_000
+        found = [
+            (entry.sql, row)
+            for effect in self.effects
+            for entry, row, _ in pack_in_order(packer, self.alice.unit(effect), [(0, effect)])
+        ]
+        fence = self.alice.fence
+        found.append(
+            (statements.CLAIM_HEAD, (fence.key, fence.token + 1, fence.generation, fence.version, fence.token, 1))
+        )
+        return [(sql, row) for sql, row in found if sql != statements.INSERT_NAME]
+
+    def touched(self, sql: str, row: Row) -> int:
+        """How many rows the statement alone would touch."""
+        self.database.execute("SAVEPOINT probe")
+        before = self.database.total_changes()
+        try:
+            self.database.execute(sql, row)
+        except apsw.ConstraintError:
+            return 0
+        else:
+            return self.database.total_changes() - before
+        finally:
+            self.database.execute("ROLLBACK TO probe")
+            self.database.execute("RELEASE probe")
+
+
+@pytest.fixture
+def scene(database: Path) -> Iterator[Scene]:
+    store: SqliteStore = open_sqlite(database, synchronous="normal")
+    store.begin()
+    alice, bob = created(store, "alice"), created(store, "bob")
+    bob.must_commit(send("alice", 1), send("alice", 2))
+    run = new_run_id()
+    alice.must_commit(insert(1), insert(2, run=run))
+    alice.must_commit(step(2, run))
+    mail, _ = store.pending_mail(alice.fence.key, limit=2)
+    connection = apsw.Connection(str(database))
+    effects: tuple[Effect, ...] = (
+        insert(3),
+        take(mail, 3),
+        stage(1, run),
+        charge(2, run),
+        end(2, run, GIVEN_UP),
+        step(2, run, "other"),
+        DropJournal(run),
+        send("bob", 1),
+        alice.boundary(run),
+    )
+    yield Scene(alice, typed(connection), effects)
+    connection.close()
+    store.close()
+
+
+GUARDED: Final = 11
+
+
+def test_every_statement_touches_its_row_under_the_right_fence(scene: Scene) -> None:
+    rows = scene.rows()
+    assert len(rows) == GUARDED
+    assert [scene.touched(sql, row) for sql, row in rows] == [1] * GUARDED
+
+
+@pytest.mark.parametrize("place", [TOKEN, GENERATION, VERSION], ids=["token", "generation", "version"])
+def test_every_statement_touches_nothing_under_a_wrong_one(scene: Scene, place: int) -> None:
+    for sql, row in scene.rows():
+        at = 4 if (sql, place) == (statements.CLAIM_HEAD, TOKEN) else place
+        for wrong in (7, 0):
+            if row[at] != wrong:
+                assert scene.touched(sql, (*row[:at], wrong, *row[at + 1 :])) == 0, sql
+
+
+def test_every_statement_touches_nothing_of_a_deleted_identity(scene: Scene) -> None:
+    scene.database.execute("UPDATE head SET tombstone = 1 WHERE key = ?1", (scene.alice.fence.key,))
+    for sql, row in scene.rows():
+        assert scene.touched(sql, row) == 0, sql
+    check: Row = (scene.alice.fence.key, scene.alice.fence.token, 0, 0)
+    assert scene.database.execute(statements.CHECK_FENCE, check).fetchall() == []
+
+
+def test_a_claim_is_refused_for_a_deleted_identity(scene: Scene) -> None:
+    scene.database.execute("UPDATE head SET tombstone = 1 WHERE key = ?1", (scene.alice.fence.key,))
+    successor, _ = scene.alice.claiming()
+    assert "DELETED" in str(successor.commit(Claim(FencingToken(1))))
+    assert "DELETED" in str(scene.alice.commit())
