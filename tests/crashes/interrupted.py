@@ -1,0 +1,135 @@
+"""Ctrl-C at one line of the runtime after another: ``interrupted.py FOLDER FIRST STEP`` tells what came of each.
+
+A program and no test, because a signal, a trace function and a fork want a process of their own. Only lines at which
+Trio would raise at once count; at all others Ctrl-C waits for a schedule point.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, cast
+
+import orjson
+import outcome
+import trio
+
+import meerkat_actors as meerkat
+
+HANG_SECONDS: Final = 20
+PACKAGE: Final = os.path.join(os.path.dirname(meerkat.__file__), "")
+KEYS: Final = ("one", "two")
+
+
+async def worker(turn: meerkat.Turn) -> str:
+    seen = turn.state if isinstance(turn.state, int) else 0
+    turn.set_state(seen + 1)
+    turn.send("archive", await turn.step("note", note, turn.text))
+    return f"done {turn.text}"
+
+
+async def note(text: str) -> str:
+    return f"noted {text}"
+
+
+async def archive(turn: meerkat.Turn) -> None:
+    """Its transcript is what it keeps."""
+
+
+async def work(database: Path) -> None:
+    """A little of everything that a user's own task does with a runtime; done twice, it is done once."""
+    agents = {"worker": worker, "archive": archive}
+    async with meerkat.open_runtime(database, agents=agents) as runtime:
+        agent = await runtime.agent("worker", kind="worker")
+        kept = await runtime.agent("archive", kind="archive")
+        admission = await agent.send(KEYS[0], idempotency_key=KEYS[0])
+        answer = await agent.ask(KEYS[1], idempotency_key=KEYS[1])
+        assert answer.text == "done two"
+        assert isinstance(await agent.wait(admission.input_id), meerkat.Consumed)
+        await runtime.wait_idle()
+        assert sum([len(receipt.contributors) async for receipt in agent.receipts()]) == len(KEYS)
+        assert sorted([str(record.content) async for record in kept.inputs()]) == ["noted one", "noted two"]
+
+
+def interrupt_at(nth: int, place: Path) -> None:
+    """Raise SIGINT at the nth line of the package that Trio does not protect, having written which it is."""
+    left = nth
+
+    def in_file(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - as sys.settrace has it
+        return in_frame if frame.f_code.co_filename.startswith(PACKAGE) else None
+
+    def in_frame(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - as sys.settrace has it
+        nonlocal left
+        if event == "line" and left > 0 and not trio.lowlevel.currently_ki_protected():
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                code = frame.f_code
+                place.write_text(f"{code.co_filename.removeprefix(PACKAGE)}:{frame.f_lineno} {code.co_qualname}")
+                signal.raise_signal(signal.SIGINT)
+        return in_frame
+
+    sys.settrace(in_file)
+
+
+def in_child(body: Callable[[], str], told: Path) -> str:
+    """What ``body`` returned in a process of its own, or how that process ended."""
+    child = os.fork()
+    if child == 0:
+        # What a signal's own action can end, however stuck the loop is.
+        signal.alarm(HANG_SECONDS)
+        came = outcome.capture(body)
+        told.write_text(came.unwrap() if isinstance(came, outcome.Value) else repr(came.error), encoding="utf-8")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return "hangs" if code == -signal.SIGALRM else told.read_text(encoding="utf-8") if code == 0 else f"ends {code}"
+
+
+def next_run(database: Path) -> str:
+    trio.run(work, database)
+    return "finished"
+
+
+def interrupted_run(database: Path, nth: int, place: Path) -> str:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt_at(nth, place)
+    came = outcome.capture(next_run, database)
+    sys.settrace(None)
+    if isinstance(came, outcome.Value):
+        return "finished"
+    leaves = _leaves(came.error)
+    return "interrupted" if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves) else f"raises {leaves}"
+
+
+def main() -> None:
+    folder, first, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    logging.disable(logging.CRITICAL)
+    nth = first
+    while True:
+        database, place = folder / f"{nth}.db", folder / f"{nth}.place"
+        came = in_child(partial(interrupted_run, database, nth, place), folder / "told")
+        then = in_child(partial(next_run, database), folder / "told")
+        if not place.exists():
+            return
+        line = place.read_text(encoding="utf-8")
+        sys.stdout.buffer.write(orjson.dumps({"nth": nth, "line": line, "came": came, "then": then}) + b"\n")
+        sys.stdout.buffer.flush()
+        nth += step
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
+
+
+if __name__ == "__main__":
+    main()
