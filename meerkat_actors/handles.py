@@ -6,6 +6,7 @@ from meerkat_actors.actors.directory import Directory
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle
+from meerkat_actors.actors.turn import refuse_inside_turn
 from meerkat_actors.errors import (
     OwnerStoppedError,
     RejectedError,
@@ -82,8 +83,10 @@ class AgentHandle:
         Raises:
             TurnAbandonedError: the input ended without a result.
             WaitEndedError: nobody is left to tell the outcome; the input is durable.
+            UsageError: inside a turn, which would wait for itself.
             MeerkatError: whatever ``send`` raises, as long as nothing is admitted.
         """
+        refuse_inside_turn("ask")
         command = self._command(content, input_id, idempotency_key)
         slot: ReplySlot[Admission | Outcome] = ReplySlot()
         self._directory.post(self._identity, Envelope(command, slot, wants_outcome=True))
@@ -114,12 +117,14 @@ class AgentHandle:
         Cancelling the wait has no effect on the input; wait again at any time.
 
         Raises:
+            UsageError: inside a turn, which would wait for itself.
             UnknownInputError: this agent admitted no input of that id.
             WaitEndedError: the runtime ended; the input is durable.
             MailboxFullError: the owner is behind; wait again.
             IdentityBrokenError: the agent is quarantined.
             StoreError: storage has failed.
         """
+        refuse_inside_turn("wait")
         parse_input_id(input_id)
         while True:
             row = await self._storage.query(lambda store: store.find_input(self._identity, input_id))

@@ -17,7 +17,7 @@ from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observer, Observers, log_event
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle, open_storage
-from meerkat_actors.actors.turn import AgentFunction
+from meerkat_actors.actors.turn import AgentFunction, refuse_inside_turn
 from meerkat_actors.errors import MeerkatError, StoreError, StoreFullError, UnknownKindError, UsageError
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.listings import IdentityListing
@@ -100,7 +100,11 @@ class Runtime:
         """Wait until no agent has work in progress, queued, waiting for its next attempt, or in the mail.
 
         Cancelling the wait has no effect on anything.
+
+        Raises:
+            UsageError: inside a turn, which would wait for itself.
         """
+        refuse_inside_turn("wait_idle")
         await self._directory.wait_idle()
 
 

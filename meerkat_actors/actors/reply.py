@@ -68,7 +68,7 @@ class CommitSlot(Generic[T]):
         if self._on_value is not None:
             try:
                 self._on_value(value)
-            except BaseException as error:  # noqa: BLE001 - we are in storage's hands; it is the owner's to fail
+            except BaseException as error:  # noqa: ASYNC103, BLE001 - we are in storage's hands; it is the owner's to fail
                 self._error = error
         self._answer()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from meerkat_actors.errors import BacklogFullError, UnknownIdentityError, UsageError
+from meerkat_actors.errors import BacklogFullError, IdempotencyConflictError, UnknownIdentityError, UsageError
 from meerkat_actors.machines.attempts import backoff_ms_max
 from meerkat_actors.machines.lap import Decision, Lap, Reply, Stamp
 from meerkat_actors.machines.state import IdentityState
@@ -28,7 +28,7 @@ from meerkat_actors.records.commands import (
     TakePending,
     Wait,
 )
-from meerkat_actors.records.effects import CreateIdentity, EndInput, RecordStep, Stage
+from meerkat_actors.records.effects import CreateIdentity, EndInput, InsertInput, RecordStep, Stage
 from meerkat_actors.records.ids import AdmissionSequence, Generation
 from meerkat_actors.records.inputs import OpenInput
 from meerkat_actors.records.limits import Limits
@@ -93,11 +93,23 @@ def _admit(lap: Lap, command: Send) -> Reply:
     state = lap.state
     if not state.is_created:
         return UnknownIdentityError(identity=state.identity)
+    first = lap.earlier(command)
+    if first is not None:
+        return _duplicate(lap, command, first)
     if _backlog(state) >= lap.limits.backlog_max:
         return BacklogFullError(identity=state.identity, limit=lap.limits.backlog_max)
     admission = lap.admit(command)
     state.lane = state.lane.append(OpenInput(admission, command.input_id, command.kind, command.content, None))
     return Admission(command.input_id, admission, duplicate=False, durable=True)
+
+
+def _duplicate(lap: Lap, command: Send, first: InsertInput) -> Reply:
+    """What the store would answer, had the first one been committed before."""
+    key, first_key = command.idempotency_key, first.idempotency_key
+    if first.digest != command.digest or (key is not None and key != first_key):
+        shown = key if key is not None and key == first_key else command.input_id
+        return IdempotencyConflictError(identity=lap.state.identity, key=shown, first_input_id=first.input_id)
+    return Admission(first.input_id, first.admission, duplicate=True, durable=True)
 
 
 def _take(lap: Lap, command: TakePending) -> Reply:

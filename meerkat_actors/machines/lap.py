@@ -107,6 +107,17 @@ class Lap:
         self.effects.append(TakeMail(mail.sequence, mail.sender_key, admission, run_id))
         return admission
 
+    def earlier(self, command: Send) -> InsertInput | None:
+        """The input that this very lap admits under the same id or key, if there is one."""
+        for _, index in self._fresh:
+            effect = self.effects[index]
+            if isinstance(effect, InsertInput) and (
+                effect.input_id == command.input_id
+                or (command.idempotency_key is not None and effect.idempotency_key == command.idempotency_key)
+            ):
+                return effect
+        return None
+
     def stage_fresh(self, admission: AdmissionSequence) -> bool:
         """Stage an input that this very lap admits, at no statement of its own; False if it is older."""
         for fresh, index in self._fresh:

@@ -58,6 +58,8 @@ class Limits:
     """Canonical bytes of one journaled result."""
     messages_max: int = field(default=1_000, validator=_count(1))
     """Messages that one turn sends or appends: they are one transaction."""
+    turn_bytes_max: int = field(default=64 * 1024 * 1024, validator=_count(1))
+    """Canonical bytes that one turn sends, appends and returns: they are one transaction, whose row must fit."""
     json_depth_max: int = field(default=64, validator=_count(1))
     """Nesting of any JSON value. Parsers of the field fail between 250 and 2,000."""
     key_length_max: int = field(default=256, validator=_count(1))

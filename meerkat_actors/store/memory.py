@@ -64,7 +64,8 @@ class MemoryStore:
             self._was_clean = clean
 
     def close(self) -> None:
-        """See ``Store.close``: nothing is held."""
+        """See ``Store.close``: nothing is held, and what was committed stays."""
+        self._is_serving = False
 
     def checkpoint(self) -> None:
         """See ``Store.checkpoint``: there is no log."""

@@ -295,12 +295,14 @@ def _duplicate(
     if sequence is None:
         return None
     first = tables.given[sequence]
+    # An id and a key that are given together must name the same input.
+    agrees = idempotency_key is None or tables.by_idempotency_key.get((identity, idempotency_key)) == sequence
     return DuplicateInput(
         effect=index,
         identity=tables.identities[first.identity],
         first=first.input_id,
         admission=tables.progress[sequence].admission or 0,
-        same_content=first.identity == identity and first.digest == digest,
+        same_content=agrees and first.identity == identity and first.digest == digest,
     )
 
 

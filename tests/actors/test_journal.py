@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 
@@ -214,6 +215,34 @@ async def test_a_failed_step_is_not_recorded_and_runs_again(autojump_clock: trio
         answer = await (await runtime.agent("a", kind="stubborn")).ask("x")
     assert (answer.text, ran) == ("2", [1, 2])
     assert len(store.effects(RecordStep)) == 1
+
+
+async def test_a_step_that_was_tried_again_is_replayed_at_the_first_try(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ran = 0
+
+    async def fetch() -> int:
+        nonlocal ran
+        ran += 1
+        if ran < 3:
+            message = "bad luck"
+            raise OSError(message)
+        return ran
+
+    async def stubborn(turn: Turn) -> str:
+        for tries in range(1, 10):
+            with suppress(OSError):
+                result = await turn.step("fetch", fetch)
+                if turn.attempt == 1:
+                    message = "no"
+                    raise ValueError(message)
+                return f"{result} at try {tries}"
+        return "never"
+
+    async with running(MemoryStore(), {"stubborn": stubborn}) as runtime:
+        answer = await (await runtime.agent("a", kind="stubborn")).ask("x")
+    assert (answer.text, ran) == ("3 at try 1", 3)
 
 
 @pytest.mark.parametrize("value", [object(), {1}, b"x", float("inf"), {1: 1}, "\udfff", 2**64])

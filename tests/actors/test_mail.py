@@ -20,7 +20,7 @@ from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.store import MemoryStore
 from tests.actors.faulty import FaultyStore
-from tests.actors.world import Gate, consumed, echo, hang, running, told, until
+from tests.actors.world import Gate, consumed, echo, hang, passes, running, told, until
 
 
 async def post(turn: Turn) -> None:
@@ -164,6 +164,26 @@ async def test_mail_wakes_a_recipient_that_left_memory(autojump_clock: trio.test
             await sender.send(["r", 1])
             await runtime.wait_idle()
             assert by_sender(await told(reader)) == {"s": list(range(number))}
+
+
+@pytest.mark.parametrize("moment", range(10))
+async def test_mail_that_is_committed_while_its_recipient_comes_back_is_taken(
+    moment: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A question brings the recipient back, and its mail arrives at each schedule point of that."""
+    limits = Limits(passivate_seconds=1)
+    async with running(MemoryStore(), {"post": post, "echo": echo}, limits=limits) as runtime:
+        readers = [await runtime.agent(f"r{number}", kind="echo") for number in range(30)]
+        for reader in readers:
+            sender = await runtime.agent("s", kind="post")
+            await trio.sleep(3)
+            assert runtime.statistics().live == 0
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(partial(sender.send, [reader.identity, 1]))
+                await passes(moment)
+                await reader.status()
+            await runtime.wait_idle()
+            assert len(await told(reader)) == 1
 
 
 @pytest.mark.parametrize("backlog_max", [1, 2, 3, 10])

@@ -51,6 +51,16 @@ def test_the_id_is_looked_at_before_the_key(store: Store) -> None:
     assert duplicate(alice.commit(insert(3, input_id=one.input_id, key="two"))).first == one.input_id
 
 
+def test_an_id_and_a_key_given_together_must_name_the_same_input(store: Store) -> None:
+    alice = created(store, "alice")
+    with_key, without = insert(1, key="one"), insert(2)
+    alice.must_commit(with_key, without)
+    assert duplicate(alice.commit(insert(3, input_id=with_key.input_id, key="one"))).same_content
+    assert duplicate(alice.commit(insert(3, input_id=with_key.input_id))).same_content
+    assert not duplicate(alice.commit(insert(3, input_id=with_key.input_id, key="two"))).same_content
+    assert not duplicate(alice.commit(insert(3, input_id=without.input_id, key="one"))).same_content
+
+
 def test_a_key_stands_for_its_input_for_ever(store: Store, restart: Restart) -> None:
     alice = created(store, "alice")
     run = new_run_id()

@@ -64,7 +64,7 @@ def conclude_lap(owner: Owner, envelopes: list[Envelope], before: IdentityState,
         _start_turn(owner, state, decision.starts)
     elif decision.wake_at_ms and state.run is not None:
         owner.alarm = state.run.run_id
-        seconds = (decision.wake_at_ms - around.env.wall_ms()) / 1000
+        seconds = (decision.wake_at_ms - around.now_ms()) / 1000
         around.post_later(owner.entry, Envelope(BackoffOver(state.run.run_id), None, wants_outcome=False), seconds)
 
 

@@ -13,7 +13,7 @@ from meerkat_actors.actors.identity.surroundings import BrokenIdentityError, Sur
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.errors import MeerkatError, OwnershipLostError, StoreFullError, UnknownOutcomeError, WaitEndedError
 from meerkat_actors.machines.identity import decide
-from meerkat_actors.machines.lap import Stamp
+from meerkat_actors.machines.lap import Decision, Stamp
 from meerkat_actors.machines.state import IdentityState, begin
 from meerkat_actors.records.activation import Broken
 from meerkat_actors.records.commands import (
@@ -26,9 +26,11 @@ from meerkat_actors.records.commands import (
     TakePending,
     Wait,
 )
-from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
+from meerkat_actors.records.commits import CommitOutcome, Committed, DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.effects import InsertInput
 from meerkat_actors.records.events import CommitRefused
 from meerkat_actors.records.ids import RunId, SessionId
+from meerkat_actors.records.outcomes import Admission
 
 _LOOK: Final = Look()
 
@@ -99,6 +101,8 @@ def _is_mail(envelope: Envelope) -> bool:
 
 async def _activate(owner: Owner, charges_interruption: bool) -> IdentityState:
     identity = owner.entry.identity
+    # Cleared before the read: what is sent after it sets the bit again.
+    owner.entry.mail_waiting = False
     activation = await owner.around.storage.read(lambda store: store.activate(identity))
     if isinstance(activation, Broken):
         raise BrokenIdentityError(reason=activation.reason, detail=activation.detail)
@@ -107,7 +111,8 @@ async def _activate(owner: Owner, charges_interruption: bool) -> IdentityState:
         raise BrokenIdentityError(
             reason="unknown_kind", detail=f"kind {activation.head.kind!r} is not registered, only: {known}"
         )
-    owner.entry.mail_waiting = activation.has_mail
+    if activation.has_mail:
+        owner.entry.mail_waiting = True
     return begin(activation, charges_interruption=charges_interruption)
 
 
@@ -146,12 +151,12 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
         envelopes = [*owner.held, *envelopes]
         owner.is_full, owner.held = False, []
     commands: list[Command] = [envelope.command for envelope in envelopes]
-    # What is read is taken: whatever is asked of us in this lap may need room, too.
-    limit = min(_room(owner, state) - len(commands), around.limits.pull_max)
-    pulls = owner.entry.mail_waiting and state.is_created and limit > 0 and not owner.is_full
-    if pulls:
-        await _pull(owner, state, commands, limit)
+    pulled = await _pull(owner, state, len(commands))
+    # After what a turn posted, and before what callers send: a caller can be refused and try again, mail can't.
+    place = sum(_is_from_turn(envelope) for envelope in envelopes)
+    commands[place:place] = pulled
     decision = decide(state, commands or [_LOOK], _stamp(owner, state, commands), around.limits)
+    del decision.replies[place : place + len(pulled)]
     if decision.unit is None:
         conclude_lap(owner, envelopes, state, decision)
         return decision.state
@@ -163,24 +168,34 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
     # Replies and the next turn follow the commit in one synchronous step; we wake up a pass later.
     outcome = await around.storage.commit(decision.unit, conclude)
     if type(outcome) is not Committed:
-        return await _refused(owner, state, envelopes, outcome, pulls=pulls)
+        return await _refused(owner, state, envelopes, outcome, decision, pulls=len(pulled) > 0)
     return decision.state
 
 
-async def _pull(owner: Owner, state: IdentityState, commands: list[Command], limit: int) -> None:
-    """Read mail; it joins whatever this lap commits."""
+async def _pull(owner: Owner, state: IdentityState, asked: int) -> list[TakePending]:
+    """Read mail, if there is any and room for it; it joins whatever this lap commits."""
+    entry, room = owner.entry, _room(owner, state)
+    if not entry.mail_waiting or not state.is_created or owner.is_full or room <= 0:
+        return []
+    # What callers ask in this lap may need the room, too; but one place is the mail's.
+    limit = min(max(room - asked, 1), owner.around.limits.pull_max)
     # Cleared before the read: what is sent after it sets the bit again.
-    owner.entry.mail_waiting = False
+    entry.mail_waiting = False
     key = state.key
     mail = await owner.around.storage.read(lambda store: store.pending_mail(key, limit=limit))
     if len(mail) == limit:
-        owner.entry.mail_waiting = True
-    if mail:
-        commands.append(TakePending(mail))
+        entry.mail_waiting = True
+    return [TakePending(mail)] if mail else []
 
 
 async def _refused(
-    owner: Owner, state: IdentityState, envelopes: list[Envelope], outcome: CommitOutcome, *, pulls: bool
+    owner: Owner,
+    state: IdentityState,
+    envelopes: list[Envelope],
+    outcome: CommitOutcome,
+    decision: Decision,
+    *,
+    pulls: bool,
 ) -> IdentityState:
     """Nothing was written: find out who is to blame, one command at a time."""
     identity = owner.entry.identity
@@ -193,6 +208,8 @@ async def _refused(
             raise OwnershipLostError(identity=identity, reason=f"{outcome.reason}, now {outcome.current}")
         if outcome.reason is RefusalReason.STORE_FULL:
             return await _hold(owner, state, envelopes, pulls=pulls)
+    if isinstance(outcome, DuplicateInput) and len(envelopes) > 1 and not pulls:
+        return await _answer_duplicate(owner, state, envelopes, outcome, decision)
     if pulls and envelopes:
         # Without the mail first: what is asked of us doesn't depend on what others sent.
         owner.entry.mail_waiting = False
@@ -206,6 +223,22 @@ async def _refused(
     command = envelopes[0].command if envelopes else _LOOK
     answer(owner, envelopes[0], answer_refusal(identity, command, outcome))
     return state
+
+
+async def _answer_duplicate(
+    owner: Owner, state: IdentityState, envelopes: list[Envelope], outcome: DuplicateInput, decision: Decision
+) -> IdentityState:
+    """Answer everyone who sent what is stored already, and fold the rest again."""
+    assert decision.unit is not None
+    effect = decision.unit.effects[outcome.effect]
+    assert isinstance(effect, InsertInput)
+    rest: list[Envelope] = []
+    for envelope, reply in zip(envelopes, decision.replies, strict=False):
+        if isinstance(reply, Admission) and reply.admission_sequence == effect.admission:
+            answer(owner, envelope, answer_refusal(owner.entry.identity, envelope.command, outcome))
+        else:
+            rest.append(envelope)
+    return await _lap(owner, state, rest)
 
 
 async def _hold(owner: Owner, state: IdentityState, envelopes: list[Envelope], *, pulls: bool) -> IdentityState:
@@ -237,7 +270,7 @@ def _stamp(owner: Owner, state: IdentityState, commands: list[Command]) -> Stamp
     # Ids are minted only for what a lap may need: most laps end a turn and stage nothing.
     may_stage = len(state.lane) > 0 or any(type(command) is not EndTurn for command in commands)
     return Stamp(
-        env.wall_ms(),
+        around.now_ms(),
         RunId(env.new_id() if may_stage else ""),
         SessionId("" if state.is_created else env.new_id()),
         around.jitter(),

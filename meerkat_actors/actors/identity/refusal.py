@@ -51,6 +51,8 @@ def _duplicate(identity: AgentIdentity, command: Send, outcome: DuplicateInput) 
         )
     if not outcome.same_content:
         return IdempotencyConflictError(
-            identity=identity, key=command.idempotency_key or command.input_id, first_input_id=outcome.first
+            identity=identity,
+            key=command.input_id if outcome.first == command.input_id else command.idempotency_key or command.input_id,
+            first_input_id=outcome.first,
         )
     return Admission(outcome.first, AdmissionSequence(outcome.admission), duplicate=True, durable=True)

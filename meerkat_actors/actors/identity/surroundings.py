@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import trio
 from attrs import Factory, define
@@ -14,6 +15,9 @@ from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.turn import AgentFunction, TurnJob
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.limits import Limits
+
+_WALL_MS_MAX: Final = 2**62
+"""Milliseconds far beyond any date, and far enough below 2^63 to add a backoff."""
 
 
 class BrokenIdentityError(Exception):
@@ -60,3 +64,7 @@ class Surroundings:
     park: Callable[[Entry, bool], bool]
     """Told that an owner parks, and whether it has open input; answers whether it shall leave."""
     is_closing: Callable[[], bool]
+
+    def now_ms(self) -> int:
+        """The wall clock. One that is set to nonsense may delay a retry, and no more."""
+        return min(max(self.env.wall_ms(), 0), _WALL_MS_MAX)

@@ -42,11 +42,9 @@ class Naming:
             row = self._database.execute(queries.READ_KEY, (name,)).fetchone()
             if row is None:
                 return None
+            # A name of our own transaction is pending still, so what is read here is committed.
             key = IdentityKey(row[0])
-            # Read inside our own transaction, in which a new name would still be pending: so it is committed.
-            while len(self._committed) >= REMEMBERED_MAX:
-                del self._committed[next(iter(self._committed))]
-        self._committed[name] = key  # the last one used is the last to be forgotten
+        self._remember(name, key)
         return key
 
     def add(self, name: AgentIdentity, key: IdentityKey) -> None:
@@ -68,6 +66,12 @@ class Naming:
 
     def keep_pending(self) -> None:
         """The transaction was committed."""
-        if self._pending:
-            self._committed.update(self._pending)
-            self._pending.clear()
+        for name, key in self._pending.items():
+            self._remember(name, key)
+        self._pending.clear()
+
+    def _remember(self, name: AgentIdentity, key: IdentityKey) -> None:
+        # The last one used is the last to be forgotten.
+        while len(self._committed) >= REMEMBERED_MAX:
+            del self._committed[next(iter(self._committed))]
+        self._committed[name] = key

@@ -152,13 +152,13 @@ SELECT 1 FROM session WHERE session = ?1
 """
 
 READ_BY_INPUT_ID: Final = """
-SELECT input.identity, name.name, input.input_id, input.admission, input.digest
+SELECT input.identity, name.name, input.input_id, input.admission, input.digest, input.idempotency
   FROM input JOIN name ON name.key = input.identity
  WHERE input.input_id = ?1
 """
 
 READ_BY_IDEMPOTENCY: Final = """
-SELECT input.identity, name.name, input.input_id, input.admission, input.digest
+SELECT input.identity, name.name, input.input_id, input.admission, input.digest, input.idempotency
   FROM input JOIN name ON name.key = input.identity
  WHERE input.identity = ?1 AND input.idempotency = ?2
 """

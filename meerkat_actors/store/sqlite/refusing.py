@@ -158,13 +158,15 @@ def _duplicate(
         first = database.execute(queries.READ_BY_IDEMPOTENCY, (key, idempotency_key)).fetchone()
     if first is None:
         return None
-    owner, name, first_id, admission, first_digest = first
+    owner, name, first_id, admission, first_digest, first_key = first
+    # An id and a key that are given together must name the same input.
+    agrees = idempotency_key is None or idempotency_key == first_key
     return DuplicateInput(
         effect=index,
         identity=AgentIdentity(name),
         first=InputId(uuid_text(first_id)),
         admission=admission or 0,
-        same_content=owner == key and first_digest == digest,
+        same_content=agrees and owner == key and first_digest == digest,
     )
 
 

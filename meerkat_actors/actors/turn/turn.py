@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 import trio
 from attrs import Factory, define
 
 from meerkat_actors.actors.mailbox import Envelope, Mailbox
 from meerkat_actors.actors.reply import ReplySlot
-from meerkat_actors.errors import JournalMismatchError, UsageError
+from meerkat_actors.errors import InvalidValueError, JournalMismatchError, UsageError
 from meerkat_actors.records.codec import content_digest, decode_json, encode_entry, encode_json
-from meerkat_actors.records.commands import EndTurn, JournalStep
+from meerkat_actors.records.commands import JournalStep
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.hot import hot
@@ -32,20 +32,12 @@ from meerkat_actors.records.runs import (
     JournalEntry,
     Run,
     Sending,
-    TurnCancelled,
-    TurnCompleted,
-    TurnEnding,
-    TurnFailed,
 )
 
 T = TypeVar("T")
 
 AgentFunction = Callable[["Turn"], Awaitable[str | None]]
 """An agent: an async function of one turn. What it returns goes into the transcript."""
-
-_ERROR_LENGTH_MAX: Final = 500
-_CANCELLED: Final = float("-inf")
-"""The effective deadline of a task that is cancelled."""
 
 
 @hot
@@ -78,7 +70,7 @@ class TurnJob:
 
 
 @define(eq=False)
-class _Draft:
+class Draft:
     """What a turn has gathered so far; it commits with the turn's end."""
 
     task: trio.lowlevel.Task
@@ -86,6 +78,7 @@ class _Draft:
     state_is_new: bool = False
     entries: list[bytes] = Factory(list[bytes])
     sendings: list[Sending] = Factory(list[Sending])
+    size_bytes: int = 0
     uses: dict[str, int] = Factory(dict[str, int])
     is_over: bool = False
 
@@ -99,7 +92,7 @@ class Turn:
 
     __slots__ = ("_draft", "_job")
 
-    def __init__(self, job: TurnJob, draft: _Draft) -> None:
+    def __init__(self, job: TurnJob, draft: Draft) -> None:
         self._job = job
         self._draft = draft
 
@@ -173,9 +166,8 @@ class Turn:
         if role not in {"assistant", "notice"}:
             raise UsageError(problem=f"{role!r} is no role for append; use 'assistant' or 'notice'")
         self._check_count(len(self._draft.entries))
-        self._draft.entries.append(
-            encode_entry(role=role, content=self._encode(content, "message"), input_id=None, sender=None)
-        )
+        encoded = gathered(self._draft, content, "message", self._job.limits)
+        self._draft.entries.append(encode_entry(role=role, content=encoded, input_id=None, sender=None))
 
     def send(self, to: str, content: JSON) -> InputId:
         """Send a message to another agent, to commit with the turn; it waits for a missing recipient.
@@ -188,7 +180,8 @@ class Turn:
         recipient = parse_identity(to)
         self._check_count(len(self._draft.sendings))
         input_id = InputId(self._job.env.new_id())
-        self._draft.sendings.append(Sending(recipient, input_id, self._encode(content, "message")))
+        encoded = gathered(self._draft, content, "message", self._job.limits)
+        self._draft.sendings.append(Sending(recipient, input_id, encoded))
         return input_id
 
     @overload
@@ -220,13 +213,18 @@ class Turn:
                 raise JournalMismatchError(identity=self.identity, step=name, nth=nth)
             await trio.lowlevel.checkpoint()
             return decode_json(entry.result)
-        value = await _call(fn, args)
-        result = encode_json(
-            value,
-            what=f"result of step {name!r}",
-            bytes_max=limits.step_bytes_max,
-            depth_max=limits.json_depth_max,
-        )
+        try:
+            result = encode_json(
+                await _call(fn, args),
+                what=f"result of step {name!r}",
+                bytes_max=limits.step_bytes_max,
+                depth_max=limits.json_depth_max,
+            )
+        except BaseException:
+            # Nothing is recorded under this number: whoever catches the error and tries again uses it again.
+            if self._draft.uses[name] == nth:
+                self._draft.uses[name] = nth - 1
+            raise
         slot: ReplySlot[None] = ReplySlot()
         self._job.mailbox.post_from_child(
             Envelope(JournalStep(self.run_id, name, nth, arguments, result), slot, wants_outcome=False)
@@ -248,81 +246,20 @@ class Turn:
             raise UsageError(problem=f"{self.identity}: a turn sends or appends at most {count:,} messages")
 
 
-async def run_turn(job: TurnJob) -> None:
-    """Run one turn and post its ending to the identity's owner, whatever the ending is.
-
-    Owns:  the ``Turn``, until it is over.
-    Sends: ``EndTurn`` to its owner's control mailbox (never waits).
-    Ends:  with the agent function; a cancelled turn writes nothing.
-    """
-    ending: TurnEnding = TurnCancelled()
-    try:
-        with job.scope:
-            ending = await _attempt(job)
-    except RuntimeError:
-        # Trio's, and the only one that can come: this is where it shows.
-        ending = TurnFailed("RuntimeError: the agent left a cancel scope or a nursery open")
-        _abandon_nurseries()
-    finally:
-        # A turn that swallowed its cancellation and returned is discarded all the same.
-        if job.scope.cancel_called:
-            ending = TurnCancelled()
-        job.done.set()
-        job.mailbox.post_from_child(Envelope(EndTurn(job.run.run_id, ending), None, wants_outcome=False))
-
-
-async def _attempt(job: TurnJob) -> TurnEnding:
-    draft = _Draft(trio.lowlevel.current_task(), job.state)
-    try:
-        return _completed(draft, await job.function(Turn(job, draft)), job.limits)
-    except KeyboardInterrupt:
-        raise
-    except trio.Cancelled:  # noqa: ASYNC103 - one that nobody's scope asked for ends this turn only
-        if _is_cancelled(job):
-            raise
-        return TurnFailed("Cancelled: raised by the agent itself")  # noqa: ASYNC104 - as above
-    except BaseExceptionGroup as group:
-        # Cancellation and Ctrl-C are not the agent's; what it raised beside them is lost with the turn.
-        foreign, _ = group.split((trio.Cancelled, KeyboardInterrupt) if _is_cancelled(job) else KeyboardInterrupt)
-        if foreign is not None:
-            raise foreign from None
-        return TurnFailed(_described(group))
-    except BaseException as error:  # noqa: BLE001 - an edge: user code, which may end no one but itself
-        return TurnFailed(_described(error))
-    finally:
-        draft.is_over = True
-
-
-def _completed(draft: _Draft, returned: object, limits: Limits) -> TurnCompleted:
-    """Close the turn and gather what commits with it."""
-    if returned is None:
-        text = None
-    elif isinstance(returned, str):
-        text = returned
-        draft.entries.append(
-            encode_entry(role="assistant", content=_encode(text, "result", limits), input_id=None, sender=None)
+def gathered(draft: Draft, value: object, what: str, limits: Limits) -> bytes:
+    """Encode what commits with the turn, within what one turn may hold."""
+    encoded = _encode(value, what, limits)
+    if draft.size_bytes + len(encoded) > limits.turn_bytes_max:
+        problem = (
+            f"{what}: a turn sends, appends and returns at most {limits.turn_bytes_max:,} bytes; use several turns"
         )
-    else:
-        raise UsageError(problem=f"an agent returns str or None, not {type(returned).__name__}")
-    state = draft.state if draft.state_is_new else None
-    return TurnCompleted(text, tuple(draft.entries), state, tuple(draft.sendings))
+        raise InvalidValueError(problem=problem)
+    draft.size_bytes += len(encoded)
+    return encoded
 
 
 def _encode(value: object, what: str, limits: Limits) -> bytes:
     return encode_json(value, what=what, bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
-
-
-def _is_cancelled(job: TurnJob) -> bool:
-    return job.scope.cancel_called or trio.current_effective_deadline() == _CANCELLED
-
-
-def _abandon_nurseries() -> None:
-    """Cancel what the agent left running, in the one task that ended wrongly."""
-    task = trio.lowlevel.current_task()
-    for nursery in task.child_nurseries:
-        nursery.cancel_scope.cancel()
-    # A private name, held by a test: Trio fails a task that ends with a nursery open, and with it all turns.
-    task._child_nurseries.clear()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 async def _call(fn: Callable[..., Any], args: tuple[object, ...]) -> object:
@@ -335,13 +272,3 @@ async def _call(fn: Callable[..., Any], args: tuple[object, ...]) -> object:
 
     (returned,) = await trio.to_thread.run_sync(run, abandon_on_cancel=True)
     return await returned if inspect.isawaitable(returned) else returned
-
-
-def _described(error: BaseException) -> str:
-    try:
-        text = f"{type(error).__name__}: {error}"
-    except BaseException:  # noqa: BLE001 - its own words are the agent's code, too
-        text = f"{type(error).__name__}, which can't be printed"
-    # What agents raise may hold anything; what we store is text that every encoder takes.
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= _ERROR_LENGTH_MAX else f"{text[: _ERROR_LENGTH_MAX - 3]}..."
