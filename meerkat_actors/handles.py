@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from meerkat_actors.actors.directory import Directory
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
@@ -68,9 +70,11 @@ class AgentHandle:
             UsageError: the runtime is closed.
         """
         slot: ReplySlot[Admission] = ReplySlot()
-        self._directory.post(
-            self._identity, Envelope(self._command(content, input_id, idempotency_key), slot, wants_outcome=False)
-        )
+        command = self._command(content, input_id, idempotency_key)
+        if self._directory.is_closing:
+            # Who is cancelled together with the runtime's block hears of that, not of what came of it.
+            await trio.lowlevel.checkpoint_if_cancelled()
+        self._directory.post(self._identity, Envelope(command, slot, wants_outcome=False))
         return await slot.wait()
 
     async def ask(
@@ -89,6 +93,8 @@ class AgentHandle:
         refuse_inside_turn("ask")
         command = self._command(content, input_id, idempotency_key)
         slot: ReplySlot[Admission | Outcome] = ReplySlot()
+        if self._directory.is_closing:
+            await trio.lowlevel.checkpoint_if_cancelled()  # as in send
         self._directory.post(self._identity, Envelope(command, slot, wants_outcome=True))
         input_id = command.input_id
         try:

@@ -72,6 +72,9 @@ class Runtime:
         if kind is not None and kind not in self._agents:
             raise UnknownKindError(identity=identity, kind=kind, known=tuple(self._agents))
         slot: ReplySlot[None] = ReplySlot()
+        if self._directory.is_closing:
+            # Who is cancelled together with the block hears of that, not of what came of it.
+            await trio.lowlevel.checkpoint_if_cancelled()
         self._directory.post(identity, Envelope(Create(kind), slot, wants_outcome=False))
         await slot.wait()
         return AgentHandle(identity, self._directory, self._storage, self._env, self._limits)

@@ -75,7 +75,7 @@ async def open_load(ask: Ask, agents: int) -> AsyncGenerator[Load, None]:
     load = Load(ask, agents)
     async with trio.open_nursery() as nursery:
         for agent in range(agents):
-            nursery.start_soon(load.run_client, agent)
+            nursery.start_soon(load.run_client, agent)  # noqa: ASYNC113 - the block waits for all of them to be warm
         await trio.sleep(WARM_UP_SECONDS)
         await load.warm.wait()
         freeze_collector()

@@ -17,7 +17,7 @@ from meerkat_actors.records.outcomes import Abandoned
 from meerkat_actors.runtime import Runtime
 from meerkat_actors.store import MemoryStore
 from tests.actors.faulty import FaultyStore, broken
-from tests.actors.world import echo, gathered, hang, running, silent, told, until
+from tests.actors.world import VirtualEnv, echo, gathered, hang, running, silent, told, until
 
 
 async def test_a_step_that_was_tried_again_within_its_turn_is_not_run_again_after_a_crash(
@@ -201,9 +201,12 @@ async def test_a_clock_that_is_set_to_nonsense_quarantines_nobody(
             raise broken()
         return "done"
 
+    def nonsense(_: VirtualEnv) -> int:
+        return wall_ms
+
     async with running(MemoryStore(), {"fail_once": fail_once, "echo": echo}) as runtime:
         agent = await runtime.agent("a", kind="fail_once")
-        monkeypatch.setattr("tests.actors.world.VirtualEnv.wall_ms", lambda _: wall_ms)
+        monkeypatch.setattr(VirtualEnv, "wall_ms", nonsense)
         with trio.move_on_after(600):
             await agent.send("go")
             await trio.sleep(300)

@@ -86,9 +86,9 @@ class Tally:
     acknowledged: int = 0
     """Inputs, of all jobs."""
     acknowledged_before: int = 0
-    """Of them, those that had been acknowledged when a run was struck."""
+    """Inputs that were acknowledged when a run was struck, summed over all blows."""
     outcomes: int = 0
-    """Inputs whose outcome had been told when a run was struck."""
+    """Inputs whose outcome was told when a run was struck, summed over all blows."""
     databases: int = 0
     """Checked, each against all rules."""
     turns: int = 0
@@ -110,9 +110,9 @@ class Tally:
         phases = ", ".join(f"{phase} {self.of_phase(phase)}{_parts(phase, self.blows)}" for phase in Phase)
         return (
             f"{self.blows_in_all} blows: {phases}; {self.runs} runs of {self.jobs} jobs\n"
-            f"{self.acknowledged} inputs acknowledged, {self.acknowledged_before} of them before a blow, where"
-            f" {self.outcomes} had been told their outcome; {self.turns} turns; slowest end after a blow"
-            f" {self.exit_seconds_max:.2f} s\n"
+            f"{self.acknowledged} inputs acknowledged and {self.turns} turns in all; at stake, summed over the blows:"
+            f" {self.acknowledged_before} acknowledged inputs, {self.outcomes} told outcomes\n"
+            f"slowest end after a blow {self.exit_seconds_max:.2f} s; {self.interruptions} interruptions charged\n"
             f"{self.databases} databases checked, {len(self.violations)} violations"
         )
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import orjson
 import outcome
 import pytest
 import trio
@@ -21,10 +17,8 @@ from meerkat_actors.actors.writer import Writer
 from meerkat_actors.examples.review.progress import Phase
 from tests.crashes.campaign import SIGNAL_SHARES, Budget, Campaign
 from tests.crashes.sources import write_sources
-from tests.examples.command import REPOSITORY, environment
 
 SEED: Final = os.environ.get("MEERKAT_SEED", "signals-1")
-LINES: Final = Path(__file__).with_name("interrupted.py")
 
 
 @pytest.mark.slow
@@ -46,30 +40,6 @@ def test_a_signal_at_any_instant_ends_the_job_in_good_order(
     assert min(map(tally.of_phase, Phase)) >= per_phase, told
     assert tally.interruptions == 0, told
     assert tally.exit_seconds_max < 10, told
-
-
-@pytest.mark.slow
-def test_ctrl_c_at_any_line_ends_the_runtime_and_nothing_else(tmp_path: Path) -> None:
-    """Where ``trio.run`` has the signal to itself: no hang, no broken loop, and the next run finds all in order.
-
-    A sample of the lines at which Ctrl-C is raised at once; a step of 1 does them all.
-    """
-    step = int(os.environ.get("MEERKAT_LINE_STEP", "23"))
-    first = 1 + random.Random(SEED).randrange(step)
-    ended = subprocess.run(
-        [sys.executable, "-P", LINES, tmp_path, str(first), str(step)],
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    points = [orjson.loads(line) for line in ended.stdout.splitlines()]
-    told = f"first={first} step={step} stderr={ended.stderr}"
-    assert [point for point in points if (point["came"], point["then"]) != ("interrupted", "finished")] == [], told
-    assert len(points) > 300 // step, told
-    assert ended.returncode == 0, told
 
 
 @pytest.mark.parametrize("nth", range(1, 6))

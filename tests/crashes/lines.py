@@ -1,7 +1,8 @@
-"""Ctrl-C at one line of the runtime after another: ``interrupted.py FOLDER FIRST STEP`` tells what came of each.
+"""A signal at one line of ours after another: ``lines.py FOLDER SIGNAL FIRST STEP [FILES]`` tells what came of each.
 
-A program and no test, because a signal, a trace function and a fork want a process of their own. Only lines at which
-Trio would raise at once count; at all others Ctrl-C waits for a schedule point.
+A program and no test, because a signal, a trace function and a fork want a process of their own. SIGKILL strikes at
+any line of any thread; of SIGINT only those lines count at which Trio would raise at once, because at all others it
+waits for a schedule point. With FILES only lines of files with such names count.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,10 +23,13 @@ import outcome
 import trio
 
 import meerkat_actors as meerkat
+from meerkat_actors.examples.review.output import write_page
 
 HANG_SECONDS: Final = 20
 PACKAGE: Final = os.path.join(os.path.dirname(meerkat.__file__), "")
 KEYS: Final = ("one", "two")
+_DEATHS: Final[dict[int, str]] = {signal.SIGALRM: "hangs", signal.SIGKILL: "killed"}
+PAGE: Final = "A line of the page.\n" * 2_000
 
 
 async def worker(turn: meerkat.Turn) -> str:
@@ -44,6 +49,8 @@ async def archive(turn: meerkat.Turn) -> None:
 
 async def work(database: Path) -> None:
     """A little of everything that a user's own task does with a runtime; done twice, it is done once."""
+    page = database.with_suffix(".md")
+    assert await trio.to_thread.run_sync(is_whole, page)
     agents = {"worker": worker, "archive": archive}
     async with meerkat.open_runtime(database, agents=agents) as runtime:
         agent = await runtime.agent("worker", kind="worker")
@@ -55,26 +62,35 @@ async def work(database: Path) -> None:
         await runtime.wait_idle()
         assert sum([len(receipt.contributors) async for receipt in agent.receipts()]) == len(KEYS)
         assert sorted([str(record.content) async for record in kept.inputs()]) == ["noted one", "noted two"]
+        await trio.to_thread.run_sync(write_page, page, PAGE)
 
 
-def interrupt_at(nth: int, place: Path) -> None:
-    """Raise SIGINT at the nth line of the package that Trio does not protect, having written which it is."""
+def is_whole(page: Path) -> bool:
+    return not page.exists() or page.read_text(encoding="utf-8") == PAGE
+
+
+def strike_at(nth: int, number: signal.Signals, files: tuple[str, ...], place: Path) -> None:
+    """Raise the signal at the nth line that counts, having written which it is."""
     left = nth
 
     def in_file(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - as sys.settrace has it
-        return in_frame if frame.f_code.co_filename.startswith(PACKAGE) else None
+        path = frame.f_code.co_filename
+        counts = path.startswith(PACKAGE) and (not files or path.endswith(files))
+        return in_frame if counts else None
 
     def in_frame(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - as sys.settrace has it
         nonlocal left
-        if event == "line" and left > 0 and not trio.lowlevel.currently_ki_protected():
+        if event == "line" and left > 0 and (number is signal.SIGKILL or not trio.lowlevel.currently_ki_protected()):
             left -= 1
             if left == 0:
                 sys.settrace(None)
                 code = frame.f_code
                 place.write_text(f"{code.co_filename.removeprefix(PACKAGE)}:{frame.f_lineno} {code.co_qualname}")
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
         return in_frame
 
+    if number is signal.SIGKILL:
+        threading.settrace(in_file)
     sys.settrace(in_file)
 
 
@@ -89,7 +105,9 @@ def in_child(body: Callable[[], str], told: Path) -> str:
         os._exit(0)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    return "hangs" if code == -signal.SIGALRM else told.read_text(encoding="utf-8") if code == 0 else f"ends {code}"
+    if code == 0:
+        return told.read_text(encoding="utf-8")
+    return _DEATHS.get(-code, f"ends with {code}")
 
 
 def next_run(database: Path) -> str:
@@ -97,9 +115,9 @@ def next_run(database: Path) -> str:
     return "finished"
 
 
-def interrupted_run(database: Path, nth: int, place: Path) -> str:
+def struck_run(database: Path, nth: int, number: signal.Signals, files: tuple[str, ...], place: Path) -> str:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    interrupt_at(nth, place)
+    strike_at(nth, number, files, place)
     came = outcome.capture(next_run, database)
     sys.settrace(None)
     if isinstance(came, outcome.Value):
@@ -109,12 +127,16 @@ def interrupted_run(database: Path, nth: int, place: Path) -> str:
 
 
 def main() -> None:
-    folder, first, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, number = Path(sys.argv[1]), signal.Signals[sys.argv[2]]
+    nth, step, files = int(sys.argv[3]), int(sys.argv[4]), tuple(sys.argv[5:])
     logging.disable(logging.CRITICAL)
-    nth = first
     while True:
         database, place = folder / f"{nth}.db", folder / f"{nth}.place"
-        came = in_child(partial(interrupted_run, database, nth, place), folder / "told")
+        struck = partial(struck_run, database, nth, number, files, place)
+        came = in_child(struck, folder / "told")
+        if number is signal.SIGKILL and came == "killed":
+            # Once more, in the run that goes on after it: it opens what it finds instead of making it.
+            came = in_child(struck, folder / "told").replace("finished", "killed")
         then = in_child(partial(next_run, database), folder / "told")
         if not place.exists():
             return
