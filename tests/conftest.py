@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import settings
 
 # No deadline: on a shared machine it measures the neighbours. print_blob: a failure can be replayed from its output.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.load_profile("house")
+
+# A shell starts what runs in its background with SIGINT ignored, and children inherit that: then no test of Ctrl-C
+# tests anything. A test run is nobody's background.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
