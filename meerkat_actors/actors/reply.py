@@ -80,7 +80,9 @@ class CommitSlot(Generic[T]):
 
     async def wait(self) -> T:
         """Wait for the answer, whatever is cancelled meanwhile."""
-        if not self._is_answered:
+        if self._is_answered:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        else:
             self._task = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(refuse_abort)
         if self._error is not None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Final, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import outcome
 import trio
@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _LEND_SECONDS: Final = 0.0002
 """The longest that one lend holds the loop."""
+_SKIPS_MAX: Final = 1_023
+"""Lone calls not waited for in place where the disk was slow for long."""
 _LEND_EVERY_SECONDS: Final = 0.0005
 """The shortest time between the beginnings of two lends."""
 _LEND_EVERY_SECONDS_MAX: Final = 0.004
@@ -29,17 +31,19 @@ _PROGRESS_SECONDS: Final = 0.00001
 
 
 class Writer:
-    """Runs one call at a time on its own thread. Joined before ``open_writer``'s block ends."""
+    """Runs one call at a time on its own thread. Made on the event loop; ``join`` ends it."""
 
     def __init__(self, lender: GilLender) -> None:
         self._lender = lender
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._token = trio.lowlevel.current_trio_token()
+        self._patience = _Patience()
+        self._jobs: SimpleQueue[_Call[Any] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="meerkat-writer", daemon=True)
         self._thread.start()
         assert self._thread.ident is not None
         self._cpu_clock = time.pthread_getcpuclockid(self._thread.ident)
 
-    # Ctrl-C between the submission and the wait would let ``finish`` wake a task that waits for something else.
+    # Ctrl-C between the submission and the wait would let ``done`` wake a task that waits for something else.
     @trio.lowlevel.enable_ki_protection
     async def call(self, fn: Callable[[], T]) -> T:
         """Run ``fn`` on the thread. The wait can't be cancelled: what was begun is finished."""
@@ -50,21 +54,32 @@ class Writer:
 
     def submit(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
         """Run ``fn`` on the thread, then ``done`` with what came of it on the event loop, where it may not raise."""
-        token = trio.lowlevel.current_trio_token()
-        pending = threading.Lock()
-        pending.acquire()
+        call = _Call(fn, done)
+        self._lender.begin(call.pending, self._cpu_clock)
+        self._jobs.put(call)
 
-        def finish(result: outcome.Outcome[T]) -> None:
-            self._lender.end(pending)
-            done(result)
+    def submit_alone(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """As ``submit``, for a call that all others wait for: the loop itself waits a moment for it.
 
-        def work() -> None:
-            result = outcome.capture(fn)
-            pending.release()
-            token.run_sync_soon(finish, result)
-
-        self._lender.begin(pending, self._cpu_clock)
-        self._jobs.put(work)
+        What ends within that moment is done on return. It spares the way through the loop's selector, which
+        takes as long as a small commit. A disk that is slower is not waited for again for a while.
+        """
+        if not self._patience.is_worth_waiting():
+            self.submit(fn, done)
+            return
+        call = _Call(fn, done)
+        call.is_awaited = True
+        self._jobs.put(call)
+        is_done = call.pending.acquire(timeout=_LEND_SECONDS)
+        if not is_done:
+            # In this order: who ends the call from now on sees that it has to wake the loop.
+            call.is_awaited = False
+            is_done = call.pending.acquire(blocking=False)
+        self._patience.learn(was_worth=is_done)
+        if is_done:
+            call.finish()
+        else:
+            self._lender.begin(call.pending, self._cpu_clock)
 
     def join(self) -> None:
         """End the thread; call it only while no call is in progress."""
@@ -73,10 +88,62 @@ class Writer:
 
     def _work(self) -> None:
         while True:
-            job = self._jobs.get()
-            if job is None:
+            call = self._jobs.get()
+            if call is None:
                 return
-            job()
+            call.result = outcome.capture(call.fn)
+            call.pending.release()
+            if not call.is_awaited:
+                self._token.run_sync_soon(self._finish, call)
+
+    def _finish(self, call: _Call[Any]) -> None:
+        self._lender.end(call.pending)
+        call.finish()
+
+
+class _Call(Generic[T]):
+    """One call to the thread, and what follows it on the event loop."""
+
+    __slots__ = ("_done", "_is_finished", "fn", "is_awaited", "pending", "result")
+
+    def __init__(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        self.fn = fn
+        self.result: outcome.Outcome[T] | None = None
+        self.is_awaited = False
+        """Whether the event loop waits in place for it, and needs no waking."""
+        self.pending = threading.Lock()
+        """Held until the call has ended."""
+        self.pending.acquire()
+        self._done = done
+        self._is_finished = False
+
+    def finish(self) -> None:
+        """Tell what came of it, once: waiting in place may end together with the call."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        assert self.result is not None
+        self._done(self.result)
+
+
+class _Patience:
+    """Whether to wait in place for a lone call: not where that was in vain, for twice as many calls each time."""
+
+    def __init__(self) -> None:
+        self._skips = 0
+        self._skipped = 0
+
+    def is_worth_waiting(self) -> bool:
+        """Whether the next call is to be waited for; each one is asked about once."""
+        if self._skipped < self._skips:
+            self._skipped += 1
+            return False
+        return True
+
+    def learn(self, *, was_worth: bool) -> None:
+        """Note whether the wait saw its call's end."""
+        self._skips = 0 if was_worth else min(2 * self._skips + 1, _SKIPS_MAX)
+        self._skipped = 0
 
 
 @define(eq=False)

@@ -16,7 +16,7 @@ from meerkat_actors.errors import MeerkatError, StoreError, StoreFailedError, St
 from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import SendMail, Unit
 from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import AgentIdentity
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.store.port import Store
 
@@ -71,6 +71,7 @@ class Batches:
         self._waiting: list[Request] = []
         self._is_busy = False
         self._was_alone = False
+        self._lone: IdentityKey | None = None
         self._checkpoint_above = limits.wal_pages_max
         self._pump: trio.lowlevel.Task | None = None
 
@@ -113,7 +114,11 @@ class Batches:
         commits = [request for request in batch if type(request) is CommitRequest]
         reads = [request for request in batch if type(request) is ReadRequest]
         work = partial(_work, self._store, [request.unit for request in commits], [request.read for request in reads])
-        self._run(work, partial(self._finish, commits, reads))
+        # The same owner twice in a row, and nobody else: nobody's batch is kept from growing by waiting for it.
+        lone = commits[0].unit.fence.key if self._was_alone and commits else None
+        is_still_alone = lone is not None and lone == self._lone
+        self._lone = lone
+        self._run(work, partial(self._finish, commits, reads), waits=is_still_alone)
 
     def checkpoint_if_due(self) -> bool:
         """Begin a checkpoint when the log is long; whether one began."""
@@ -148,9 +153,11 @@ class Batches:
         for request in waiting:
             request.slot.reject(self._ended())
 
-    def _run(self, work: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
+    def _run(self, work: Callable[[], T], done: Callable[[outcome.Outcome[T]], None], *, waits: bool = False) -> None:
         if self._store.inline:
             done(outcome.capture(work))
+        elif waits:
+            self._writer.submit_alone(work, done)
         else:
             self._writer.submit(work, done)
 
