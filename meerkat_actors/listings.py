@@ -11,6 +11,7 @@ from attrs import frozen
 
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.records.activation import IdentityRow
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import decode_abandoned, decode_consumed, decode_json, decode_log, decode_receipt
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.ids import AgentIdentity, InputId
@@ -99,30 +100,30 @@ class _TurnListing(Listing[T]):
         )
         if rows:
             self._before = rows[-1].previous
-        return [item for row in rows for item in self._items(row.body)], not rows or rows[-1].previous == 0
+        return [item for row in rows for item in self._items(row)], not rows or rows[-1].previous == 0
 
     @abstractmethod
-    def _items(self, body: bytes) -> Sequence[T]:
+    def _items(self, row: TurnRow) -> Sequence[T]:
         """What one boundary contributes, newest first."""
 
 
 class MessageListing(_TurnListing[Message]):
     """The transcript of one agent, newest first."""
 
-    def _items(self, body: bytes) -> Sequence[Message]:
+    def _items(self, row: TurnRow) -> Sequence[Message]:
         return [
             Message(
                 role=entry["role"], content=entry["content"], input_id=entry.get("input"), sender=entry.get("sender")
             )
-            for entry in reversed(decode_log(body))
+            for entry in reversed(decode_log(row.body))
         ]
 
 
 class ReceiptListing(_TurnListing[Receipt]):
     """The receipts of one agent, newest first."""
 
-    def _items(self, body: bytes) -> Sequence[Receipt]:
-        return [decode_receipt(body)]
+    def _items(self, row: TurnRow) -> Sequence[Receipt]:
+        return [decode_receipt(row)]
 
 
 class IdentityListing(Listing[IdentityRow]):

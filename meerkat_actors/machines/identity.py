@@ -15,6 +15,7 @@ from meerkat_actors.machines.attempts import backoff_ms_max
 from meerkat_actors.machines.lap import Decision, Lap, Reply, Stamp
 from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.machines.turn_end import end_turn
+from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.commands import (
     BackoffOver,
@@ -28,7 +29,7 @@ from meerkat_actors.records.commands import (
     TakePending,
     Wait,
 )
-from meerkat_actors.records.effects import CreateIdentity, EndInput, InsertInput, RecordStep, Stage
+from meerkat_actors.records.effects import CreateIdentity, EndInput, InsertInput, RecordStep, SetConfig, Stage
 from meerkat_actors.records.ids import AdmissionSequence, Generation
 from meerkat_actors.records.inputs import OpenInput
 from meerkat_actors.records.limits import Limits
@@ -78,6 +79,7 @@ def _create(lap: Lap, command: Create) -> Reply:
             return UsageError(
                 problem=f"{state.identity}: is of kind {state.kind!r}, not {command.kind!r}; open it with its own kind"
             )
+        _configure(lap, command.config)
         return None
     if command.kind is None:
         return UnknownIdentityError(identity=state.identity)
@@ -86,7 +88,17 @@ def _create(lap: Lap, command: Create) -> Reply:
     state.digest = DIGEST_ZERO
     state.generation = Generation(0)
     lap.effects.append(CreateIdentity(command.kind, state.session_id))
+    _configure(lap, command.config)
     return None
+
+
+def _configure(lap: Lap, body: bytes | None) -> None:
+    """The configuration from the next attempt on; the same one again writes nothing."""
+    before = lap.state.config
+    if body is None or (before is not None and before.body == body):
+        return
+    lap.state.config = AgentConfig(1 if before is None else before.version + 1, body)
+    lap.effects.append(SetConfig(lap.state.config.version, body))
 
 
 def _admit(lap: Lap, command: Send) -> Reply:

@@ -72,14 +72,14 @@ class Lap:
 
     def __init__(self, state: IdentityState, stamp: Stamp, limits: Limits) -> None:
         self._before = state
-        self.state = state.fork()
-        self.stamp = stamp
-        self.limits = limits
+        self.state: IdentityState = state.fork()
+        self.stamp: Stamp = stamp
+        self.limits: Limits = limits
         self.effects: list[Effect] = []
         self.ended: Endings = ()
         self.failed: str | None = None
         self.starts: Run | None = None
-        self.wake_at_ms = 0
+        self.wake_at_ms: int = 0
         self._fresh: list[tuple[AdmissionSequence, int]] = []
         self._steps: list[RecordStep] = []
 

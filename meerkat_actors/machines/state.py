@@ -8,6 +8,7 @@ from attrs import define
 
 from meerkat_actors.machines.fifo import Fifo
 from meerkat_actors.records.activation import Activation
+from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.ids import (
@@ -46,6 +47,8 @@ class IdentityState:
     sends: int
     state: bytes | None
     """Canonical JSON of the agent's own state."""
+    config: AgentConfig | None
+    """None when none was ever given."""
     lane: Fifo[OpenInput]
     run: Run | None
     recorded: Recorded
@@ -58,8 +61,8 @@ class IdentityState:
         """A copy to change; every value in it is immutable."""
         return IdentityState(
             self.identity, self.key, self.kind, self.token, self.previous_token, self.generation, self.version,
-            self.session_id, self.digest, self.message_count, self.admissions, self.sends, self.state, self.lane,
-            self.run, self.recorded, self.is_executing, self.is_charged,
+            self.session_id, self.digest, self.message_count, self.admissions, self.sends, self.state, self.config,
+            self.lane, self.run, self.recorded, self.is_executing, self.is_charged,
         )  # fmt: skip
 
     @property
@@ -98,6 +101,7 @@ def begin(activation: Activation, *, charges_interruption: bool) -> IdentityStat
         admissions=activation.admissions,
         sends=0 if head is None else head.sends,
         state=activation.state,
+        config=activation.config,
         lane=Fifo(activation.queued),
         run=activation.run,
         recorded=None,

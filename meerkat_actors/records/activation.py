@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import (
     AgentIdentity,
@@ -54,6 +55,8 @@ class Activation:
     """None when the identity was never created."""
     state: bytes | None
     """Canonical JSON of the state that was set last."""
+    config: AgentConfig | None
+    """The configuration that was given last."""
     run: Run | None
     """The staged run, with its journal."""
     queued: tuple[OpenInput, ...]
@@ -70,16 +73,6 @@ class Broken:
     identity: AgentIdentity
     reason: str
     detail: str
-
-
-@hot
-class TurnRow:
-    """One boundary as a store returns it to a reader."""
-
-    sequence: int
-    previous: int
-    """Sequence of the identity's boundary before it; 0 for none."""
-    body: bytes
 
 
 @frozen(kw_only=True)

@@ -14,6 +14,7 @@ from cattrs import BaseValidationError
 from cattrs.preconf.orjson import make_converter
 
 from meerkat_actors.errors import InvalidValueError
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.ids import AgentIdentity, InputId
 from meerkat_actors.records.outcomes import Abandoned, Consumed, Receipt
@@ -23,9 +24,6 @@ DIGEST_ZERO: Final = bytes(32)
 
 _CONVERTER: Final = make_converter(forbid_extra_keys=True)
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-# Looked up once per class, not per call.
-_UNSTRUCTURE_RECEIPT: Final = _CONVERTER.get_unstructure_hook(Receipt)
-_STRUCTURE_RECEIPT: Final = _CONVERTER.get_structure_hook(Receipt)
 
 
 def encode_json(value: object, *, what: str, bytes_max: int, depth_max: int) -> bytes:
@@ -75,33 +73,35 @@ def content_digest(content: bytes) -> bytes:
 
 
 def encode_turn(*, entries: tuple[bytes, ...], receipt: Receipt, text: str | None, state: bytes | None) -> bytes:
-    """The body of a turn row: entries, receipt, result text and, when it changed, the state.
+    """The body of a turn row: entries, result text, the state when it changed, and the rest of the receipt.
 
-    ``text`` is ``true`` when it is what the last entry says, so that no result is stored twice.
+    Of the receipt only what neither a column nor an entry tells: ``count``, the transcript's length,
+    and ``sequence`` where it is not 1. ``text`` is ``true`` when it is what the last entry says.
     """
     said = b"null"
     if text is not None:
         said = orjson.dumps(text)
         if entries and entries[-1] == encode_entry(role="assistant", content=said, input_id=None, sender=None):
             said = b"true"
-    return b'{"log":[%b],"receipt":%b%b,"text":%b}' % (
+    return b'{"count":%d,"log":[%b]%b%b,"text":%b}' % (
+        receipt.message_count,
         b",".join(entries),
-        orjson.dumps(_UNSTRUCTURE_RECEIPT(receipt), option=orjson.OPT_SORT_KEYS),
+        b"" if receipt.sequence == 1 else b',"sequence":%d' % receipt.sequence,
         b"" if state is None else b',"state":' + state,
         said,
     )
 
 
-def decode_receipt(body: bytes) -> Receipt:
-    """The receipt in a turn row's body."""
-    return cast("Receipt", _STRUCTURE_RECEIPT(orjson.loads(body)["receipt"], Receipt))
+def decode_receipt(row: TurnRow) -> Receipt:
+    """The receipt of a boundary, put together from its columns and its body."""
+    return _receipt(row, orjson.loads(row.body))
 
 
-def decode_consumed(body: bytes) -> Consumed:
-    """The outcome that a turn row's body proves."""
-    decoded = orjson.loads(body)
+def decode_consumed(row: TurnRow) -> Consumed:
+    """The outcome that a boundary proves."""
+    decoded = orjson.loads(row.body)
     text = decoded["log"][-1]["content"] if decoded["text"] is True else decoded["text"]
-    return Consumed(text=text, receipt=_STRUCTURE_RECEIPT(decoded["receipt"], Receipt))
+    return Consumed(text=text, receipt=_receipt(row, decoded))
 
 
 def decode_log(body: bytes) -> list[dict[str, Any]]:
@@ -133,6 +133,20 @@ def decode_abandoned(encoded: bytes) -> Abandoned:
         return _CONVERTER.loads(encoded, Abandoned)
     except (BaseValidationError, AttributeError) as error:  # the latter when it is no object at all
         raise ValueError(str(error)) from error
+
+
+def _receipt(row: TurnRow, decoded: dict[str, Any]) -> Receipt:
+    return Receipt(
+        identity=row.identity,
+        generation=row.generation,
+        checkpoint_version=row.version,
+        run_id=row.run_id,
+        sequence=decoded.get("sequence", 1),
+        # One entry per consumed input, in order, carries its id; what an agent appends never carries one.
+        contributors=tuple(entry["input"] for entry in decoded["log"] if "input" in entry),
+        digest=row.digest.hex(),
+        message_count=decoded["count"],
+    )
 
 
 def _check(value: object, what: str, *, bytes_max: int, depth_max: int) -> None:

@@ -14,6 +14,8 @@ class Create:
 
     kind: str | None
     """None: open an existing identity only."""
+    config: bytes | None = None
+    """Canonical JSON of its configuration from now on; None leaves it as it is."""
 
 
 @hot

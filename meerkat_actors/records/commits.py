@@ -22,6 +22,7 @@ class RefusalReason(StrEnum):
     KEY_MISMATCH = "key_mismatch"
     INPUT_STATE_CONFLICT = "input_state_conflict"
     NOT_HEAD_OF_PAIR = "not_head_of_pair"
+    REVISION_CONFLICT = "revision_conflict"
     STORE_FULL = "store_full"
 
 

@@ -39,6 +39,15 @@ class CreateIdentity:
 
 
 @hot
+class SetConfig:
+    """Give the identity its configuration of that version; there is none yet."""
+
+    version: int
+    body: bytes
+    """Canonical JSON."""
+
+
+@hot
 class InsertInput:
     """Admit an input from outside: queued, or at once staged as a run's member."""
 
@@ -138,13 +147,14 @@ class AppendTurn:
     sends: int
     """The send counter after the boundary."""
     body: bytes
-    """Log entries, receipt and, when it changed, state: one canonical JSON object."""
+    """What no column of the boundary holds: one canonical JSON object, see ``encode_turn``."""
     sets_state: bool
 
 
 Effect = (
     Claim
     | CreateIdentity
+    | SetConfig
     | InsertInput
     | TakeMail
     | Stage

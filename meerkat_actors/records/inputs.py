@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
@@ -87,8 +88,8 @@ class InputRow:
     not_before_ms: int
     ending: bytes | None
     """Canonical JSON of the abandonment; None for every other state."""
-    turn: bytes | None
-    """The body of the turn that consumed it; None for every other state."""
+    turn: TurnRow | None
+    """The boundary that consumed it; None for every other state."""
 
 
 @frozen(kw_only=True)

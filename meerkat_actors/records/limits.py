@@ -46,6 +46,8 @@ class Limits:
     """Open inputs of one identity. They live in the owner's memory; beyond it admission refuses and mail waits."""
     batch_max: int = field(default=2_000, validator=_count(1))
     """Units in one transaction. Larger batches bought nothing and lengthen the wait of the first."""
+    threads_max: int = field(default=40, validator=_count(1))
+    """Threads in which plain agents and plain steps run at once; more of them wait. Trio's own default."""
     fold_max: int = field(default=64, validator=_count(1))
     """Commands that one decision folds. Bounds an owner's lap to about a millisecond."""
     pull_max: int = field(default=64, validator=_count(1))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from meerkat_actors.records.commits import RefusalReason, Refused
 from meerkat_actors.records.effects import (
@@ -30,6 +30,7 @@ from meerkat_actors.records.effects import (
     InsertInput,
     RecordStep,
     SendMail,
+    SetConfig,
     Stage,
     TakeMail,
     Unit,
@@ -130,21 +131,7 @@ def refused(reason: RefusalReason, effect: int, current: str) -> Refused:
     return Refused(reason=reason, effect=effect, current=current)
 
 
-_RANKS: Final = MappingProxyType(
-    {
-        Claim: 0,
-        CreateIdentity: 1,
-        InsertInput: 2,
-        TakeMail: 3,
-        Stage: 4,
-        ChargeRun: 5,
-        EndInput: 6,
-        RecordStep: 7,
-        DropJournal: 8,
-        SendMail: 9,
-        AppendTurn: 10,
-    }
-)
+_RANKS: Final = MappingProxyType({effect: rank for rank, effect in enumerate(get_args(Effect))})
 
 
 def _rank(indexed: tuple[int, Effect]) -> int:
@@ -180,6 +167,10 @@ def _create_fits(effect: CreateIdentity, unit: Unit) -> bool:
     fence = unit.fence
     first = fence.token == 1 and fence.generation == 0 and fence.version == 0
     return first and _is_text(effect.kind) and _is_only(effect, unit)
+
+
+def _config_fits(effect: SetConfig, _: Unit) -> bool:
+    return _is_first(effect.version)
 
 
 def _insert_fits(effect: InsertInput, _: Unit) -> bool:
@@ -248,6 +239,7 @@ _FITS: Final[MappingProxyType[type, Callable[[Any, Unit], bool]]] = MappingProxy
     {
         Claim: _claim_fits,
         CreateIdentity: _create_fits,
+        SetConfig: _config_fits,
         InsertInput: _insert_fits,
         TakeMail: _take_fits,
         Stage: _stage_fits,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from meerkat_actors.records.activation import Activation, Broken, Head, IdentityRow, Opening, TurnRow
+from meerkat_actors.records.activation import Activation, Broken, Head, IdentityRow, Opening
+from meerkat_actors.records.agent_config import AgentConfig
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import decode_state
 from meerkat_actors.records.commits import CommitOutcome, Committed, Refused
 from meerkat_actors.records.effects import AppendTurn, Claim, CreateIdentity, Unit
@@ -13,6 +15,7 @@ from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.runs import Journal
+from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
 from meerkat_actors.store.fencing import Authority, beginning_of, fence_refusal, in_order, unit_refusal
 from meerkat_actors.store.memory_effects import Work, apply_effect
 from meerkat_actors.store.memory_tables import HeadRow, Tables
@@ -86,6 +89,7 @@ class MemoryStore:
             key=key,
             head=None if head is None else _head(head),
             state=self._state(head),
+            config=_config(tables.configs.get(key)),
             open=self._open_rows(key),
             admissions=max(tables.admitted.get(key, {}), default=0),
             has_mail=bool(tables.sent.get(key)),
@@ -146,11 +150,16 @@ class MemoryStore:
         sequence = head.last_turn if before is None else before
         while len(page) < limit:
             row = tables.turns.get(sequence)
-            if row is None or row.identity != key:
+            if row is None or row.identity != identity:
                 break
-            page.append(TurnRow(sequence, row.previous, row.body))
+            page.append(row)
             sequence = row.previous
         return tuple(page)
+
+    def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
+        """See ``Store.page_events``."""
+        sequences = range(max(after, 0) + 1, self._sequence + 1)
+        return tuple(islice(filter(None, map(self._event, sequences)), max(limit, 0)))
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """See ``Store.page_identities``."""
@@ -241,7 +250,33 @@ class MemoryStore:
             interruptions=now.interruptions,
             not_before_ms=now.not_before_ms,
             ending=now.ending,
-            turn=self._tables.turns[now.turn].body if now.turn else None,
+            turn=self._tables.turns[now.turn] if now.turn else None,
+        )
+
+    def _event(self, sequence: int) -> StoredEvent | None:
+        tables = self._tables
+        turn = tables.turns.get(sequence)
+        if turn is not None:
+            return StoredEvent(
+                sequence=sequence,
+                kind=StoredEventKind.TURN,
+                identity=turn.identity,
+                input_id=None,
+                sender=None,
+                run_id=turn.run_id,
+                version=turn.version,
+            )
+        given = tables.given.get(sequence)
+        if given is None:  # of a unit that was refused
+            return None
+        return StoredEvent(
+            sequence=sequence,
+            kind=StoredEventKind.ADMITTED if given.sender is None else StoredEventKind.SENT,
+            identity=tables.identities[given.identity],
+            input_id=given.input_id,
+            sender=None if given.sender is None else tables.identities[given.sender],
+            run_id=None,
+            version=None,
         )
 
     def _identity_row(self, name: AgentIdentity, head: HeadRow) -> IdentityRow:
@@ -252,6 +287,13 @@ class MemoryStore:
             version=head.version,
             message_count=head.message_count,
         )
+
+
+def _config(versions: Mapping[int, bytes] | None) -> AgentConfig | None:
+    if not versions:
+        return None
+    version = max(versions)
+    return AgentConfig(version, versions[version])
 
 
 def _head(row: HeadRow) -> Head:

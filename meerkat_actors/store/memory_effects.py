@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
 
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
 from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
 from meerkat_actors.records.effects import (
@@ -18,6 +19,7 @@ from meerkat_actors.records.effects import (
     InsertInput,
     RecordStep,
     SendMail,
+    SetConfig,
     Stage,
     TakeMail,
 )
@@ -35,7 +37,7 @@ from meerkat_actors.records.ids import (
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.runs import JournalEntry
 from meerkat_actors.store.fencing import creation_refusal, refused
-from meerkat_actors.store.memory_tables import BoundaryRow, Counter, GivenRow, HeadRow, ProgressRow, Tables
+from meerkat_actors.store.memory_tables import Counter, GivenRow, HeadRow, ProgressRow, Tables
 
 No = Refused | DuplicateInput
 
@@ -100,6 +102,14 @@ def _create(effect: CreateIdentity, index: int, work: Work) -> No | None:
             effect.kind, effect.session_id, fence.token, Generation(0), CheckpointVersion(0), DIGEST_ZERO, 0, 0, 0, 0
         ),
     )
+    return None
+
+
+def _configure(effect: SetConfig, index: int, work: Work) -> No | None:
+    versions = work.tables.of(work.tables.configs, work.fence.key)
+    if effect.version in versions:
+        return refused(RefusalReason.REVISION_CONFLICT, index, f"config version {effect.version} is there")
+    work.tables.put(versions, effect.version, effect.body)
     return None
 
 
@@ -228,7 +238,20 @@ def _send(effect: SendMail, index: int, work: Work) -> No | None:
 def _append(effect: AppendTurn, _: int, work: Work) -> No | None:
     tables, key = work.tables, work.fence.key
     head = tables.heads[key]
-    tables.put(tables.turns, work.turn, BoundaryRow(key, head.last_turn, effect.body))
+    tables.put(
+        tables.turns,
+        work.turn,
+        TurnRow(
+            work.turn,
+            head.last_turn,
+            tables.identities[key],
+            head.generation,
+            effect.version,
+            effect.run_id,
+            effect.digest,
+            effect.body,
+        ),
+    )
     tables.put(
         tables.heads,
         key,
@@ -319,6 +342,7 @@ _APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = M
     {
         Claim: _claim,
         CreateIdentity: _create,
+        SetConfig: _configure,
         InsertInput: _insert,
         TakeMail: _take,
         Stage: _stage,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import (
     AdmissionSequence,
@@ -69,15 +70,6 @@ class ProgressRow:
     turn: int
 
 
-@hot
-class BoundaryRow:
-    """One boundary."""
-
-    identity: IdentityKey
-    previous: int
-    body: bytes
-
-
 class Tables:
     """Dicts of bytes. ``put`` and ``drop`` are the only writers, so ``undo`` is complete."""
 
@@ -86,6 +78,7 @@ class Tables:
         self.identities: dict[IdentityKey, AgentIdentity] = {}
         self.heads: dict[IdentityKey, HeadRow] = {}
         self.sessions: dict[SessionId, IdentityKey] = {}
+        self.configs: dict[IdentityKey, dict[int, bytes]] = {}
         self.given: dict[int, GivenRow] = {}
         self.progress: dict[int, ProgressRow] = {}
         self.admitted: dict[IdentityKey, dict[AdmissionSequence, int]] = {}
@@ -95,7 +88,7 @@ class Tables:
         """Sequences of admitted inputs without an outcome."""
         self.by_input_id: dict[InputId, int] = {}
         self.by_idempotency_key: dict[tuple[IdentityKey, str], int] = {}
-        self.turns: dict[int, BoundaryRow] = {}
+        self.turns: dict[int, TurnRow] = {}
         self.journals: dict[tuple[IdentityKey, RunId], dict[tuple[str, int], JournalEntry]] = {}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 

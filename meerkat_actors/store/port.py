@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening, TurnRow
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.stored_events import StoredEvent
 
 
 class Store(Protocol):
@@ -100,6 +102,14 @@ class Store(Protocol):
         """Boundaries newest first, from the one with sequence ``before`` (None: the last) on.
 
         A reader goes on with ``before=rows[-1].previous`` until that is 0.
+        """
+        ...
+
+    def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
+        """What happened in the whole store, oldest first, from beyond the sequence ``after`` (0: the beginning).
+
+        Units that were committed later have higher sequences; among the events of one unit the order
+        is the store's own. The cost grows with ``limit`` only.
         """
         ...
 

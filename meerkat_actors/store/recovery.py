@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from meerkat_actors.records.activation import Activation, Broken, Head
+from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import content_digest
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
@@ -43,6 +44,7 @@ class IdentityRows:
     key: IdentityKey
     head: Head | None
     state: bytes | None
+    config: AgentConfig | None
     open: Sequence[OpenRow]
     """In admission order."""
     admissions: int
@@ -60,6 +62,7 @@ def assemble(rows: IdentityRows, journal_of: Callable[[RunId], Journal]) -> Acti
         key=rows.key,
         head=rows.head,
         state=rows.state,
+        config=rows.config,
         run=_run(members, journal_of),
         queued=tuple(_open_input(row) for row in rows.open if row.state is InputState.QUEUED),
         admissions=rows.admissions,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from meerkat_actors.errors import StoreFailedError
-from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening, TurnRow
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.effects import Effect, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.port import Store
 
 
@@ -137,6 +139,10 @@ class FaultyStore:
     def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
         self.before_read("page_turns", identity)
         return self.inner.page_turns(identity, before=before, limit=limit)
+
+    def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
+        self.before_read("page_events", None)
+        return self.inner.page_events(after=after, limit=limit)
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         self.before_read("page_identities", None)

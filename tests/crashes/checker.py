@@ -45,6 +45,7 @@ class InputRow:
     attempts: int
     interruptions: int
     turn: int | None
+    run: bytes | None
     sender: str | None
     number: int | None
     key: str | None
@@ -67,9 +68,18 @@ class TurnRow:
     generation: int
     token: int
     previous: int
+    run: bytes
     digest: bytes
     log: Sequence[Mapping[str, Any]]
-    receipt: Mapping[str, Any]
+    count: int
+    """Length of the transcript after it, as it says itself."""
+    number: int
+    """Of the boundaries of its run."""
+
+    @property
+    def contributors(self) -> list[str]:
+        """The inputs that its receipt names: those that its log says to have consumed."""
+        return [entry["input"] for entry in self.log if "input" in entry]
 
 
 @frozen(kw_only=True)
@@ -220,22 +230,21 @@ def _contents(rows: Rows) -> Iterator[Violation]:
 def _consumed_once(rows: Rows) -> Iterator[Violation]:
     named: dict[str, TurnRow] = {}
     for turn in rows.turns:
-        for input_id in turn.receipt["contributors"]:
+        for input_id in turn.contributors:
             if input_id in named:
                 yield Violation("consumed once", f"{input_id} is in turns {named[input_id].sequence}, {turn.sequence}")
             named[input_id] = turn
             row = rows.inputs.get(input_id)
             if row is None or row.admission is None or row.identity != turn.identity:
                 yield Violation("admitted", f"{input_id}, consumed by {turn.identity}, was never admitted to it")
-        # Also what the conversation got, not only what the receipt says of it.
-        said = [(entry["input"], entry["content"]) for entry in turn.log if entry["role"] == "user"]
-        wanted = [
-            (input_id, orjson.loads(rows.inputs[input_id].content))
-            for input_id in turn.receipt["contributors"]
-            if input_id in rows.inputs
-        ]
-        if said != wanted:
-            yield Violation("consumed once", f"the log of turn {turn.sequence} holds other inputs than its receipt")
+            elif row.run != turn.run:
+                yield Violation("consumed once", f"{input_id} is of another run than turn {turn.sequence}")
+        # Also what the conversation got, not only whose ids it has; and every input, in admission order.
+        said = [(entry.get("input"), entry["content"]) for entry in turn.log if entry["role"] == "user"]
+        consumed = [row for row in rows.inputs.values() if row.turn == turn.sequence]
+        consumed.sort(key=lambda row: row.admission or 0)
+        if said != [(row.input_id, orjson.loads(row.content)) for row in consumed]:
+            yield Violation("consumed once", f"the log of turn {turn.sequence} holds other inputs than it consumed")
     for row in rows.inputs.values():
         by = named[row.input_id].sequence if row.input_id in named else None
         if by != row.turn or (row.state == _CONSUMED) != (by is not None):
@@ -263,8 +272,7 @@ def _chains(rows: Rows) -> Iterator[Violation]:
                 canonical = orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
                 digest = sha256(digest + sha256(canonical).digest()).digest()
             count += len(turn.log)
-            receipt = turn.receipt
-            if (digest, digest.hex()) != (turn.digest, receipt["digest"]) or count != receipt["message_count"]:
+            if (digest, count) != (turn.digest, turn.count):
                 yield Violation("chain", f"{identity}, version {turn.version}: its log has another digest or length")
             if turn.previous != previous:
                 yield Violation("chain", f"{identity}, version {turn.version}: follows {turn.previous}, not {previous}")
@@ -283,10 +291,11 @@ def _versions(rows: Rows) -> Iterator[Violation]:
         tokens = [turn.token for turn in turns] + [head.token]
         if tokens != sorted(tokens):
             yield Violation("versions", f"{identity}: fencing tokens {tokens} go back")
+        numbers = Counter[bytes]()
         for turn in turns:
-            named = turn.receipt["identity"], turn.receipt["generation"], turn.receipt["checkpoint_version"]
-            if named != (identity, turn.generation, turn.version):
-                yield Violation("versions", f"{identity}: the receipt of version {turn.version} names {named}")
+            numbers[turn.run] += 1
+            if turn.number != numbers[turn.run]:
+                yield Violation("versions", f"{identity}: version {turn.version} is number {turn.number} of its run")
     if strangers := {turn.identity for turn in rows.turns} - set(rows.heads):
         yield Violation("versions", f"boundaries of {strangers}, who have no head")
 
@@ -308,9 +317,9 @@ def _mail(rows: Rows) -> Iterator[Violation]:
 
 def _outcomes(rows: Rows, told: Sequence[Line]) -> Iterator[Violation]:
     stored = {
-        (turn.identity, input_id, turn.version, turn.receipt["digest"])
+        (turn.identity, input_id, turn.version, turn.digest.hex())
         for turn in rows.turns
-        for input_id in turn.receipt["contributors"]
+        for input_id in turn.contributors
     }
     for line in told:
         if isinstance(line, Consumed):
@@ -323,13 +332,14 @@ def _outcomes(rows: Rows, told: Sequence[Line]) -> Iterator[Violation]:
 
 _INPUTS: Final = """
 SELECT input.input_id, owner.name, input.admission, input.state, input.attempts, input.interruptions, input.turn,
-       sender.name, input.number, input.idempotency, input.digest, input.content
+       input.run, sender.name, input.number, input.idempotency, input.digest, input.content
   FROM input JOIN name AS owner ON owner.key = input.identity
              LEFT JOIN name AS sender ON sender.key = input.sender
  ORDER BY input.seq
 """
 _TURNS: Final = """
-SELECT turn.seq, name.name, turn.version, turn.generation, turn.token, turn.previous, turn.digest, turn.body
+SELECT turn.seq, name.name, turn.version, turn.generation, turn.token, turn.previous, turn.run,
+       turn.digest, turn.body
   FROM turn JOIN name ON name.key = turn.identity
  ORDER BY turn.seq
 """
@@ -363,7 +373,7 @@ def _rows(connection: sqlite3.Connection) -> Rows:
 
 
 def _input_row(row: tuple[Any, ...]) -> InputRow:
-    raw, identity, admission, state, attempts, interruptions, turn, sender, number, key, digest, content = row
+    raw, identity, admission, state, attempts, interruptions, turn, run, sender, number, key, digest, content = row
     return InputRow(
         input_id=str(UUID(bytes=raw)),
         identity=identity,
@@ -372,6 +382,7 @@ def _input_row(row: tuple[Any, ...]) -> InputRow:
         attempts=attempts,
         interruptions=interruptions,
         turn=turn,
+        run=run,
         sender=sender,
         number=number,
         key=key,
@@ -381,7 +392,7 @@ def _input_row(row: tuple[Any, ...]) -> InputRow:
 
 
 def _turn_row(row: tuple[Any, ...]) -> TurnRow:
-    sequence, identity, version, generation, token, previous, digest, encoded = row
+    sequence, identity, version, generation, token, previous, run, digest, encoded = row
     body = orjson.loads(encoded)
     return TurnRow(
         sequence=sequence,
@@ -390,9 +401,11 @@ def _turn_row(row: tuple[Any, ...]) -> TurnRow:
         generation=generation,
         token=token,
         previous=previous,
+        run=run,
         digest=digest,
         log=body["log"],
-        receipt=body["receipt"],
+        count=body["count"],
+        number=body.get("sequence", 1),
     )
 
 

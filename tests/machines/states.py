@@ -24,6 +24,7 @@ from meerkat_actors.records.effects import (
     InsertInput,
     RecordStep,
     SendMail,
+    SetConfig,
     Stage,
     TakeMail,
     Unit,
@@ -90,6 +91,7 @@ def unborn() -> IdentityState:
         admissions=0,
         sends=0,
         state=None,
+        config=None,
         lane=Fifo(),
         run=None,
         recorded=None,
@@ -267,6 +269,8 @@ def _key(effect: Effect) -> tuple[object, ...]:
             return ("authority",)
         case AppendTurn():
             return ("head",)
+        case SetConfig():
+            return ("config", effect.version)
         case InsertInput() | TakeMail() | Stage() | ChargeRun() | EndInput():
             return ("input", effect.admission)
         case RecordStep():

@@ -6,9 +6,10 @@ import pytest
 
 from meerkat_actors.errors import UnknownIdentityError, UsageError
 from meerkat_actors.machines.state import IdentityState
+from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.commands import Create, GetStatus, Look, Wait
-from meerkat_actors.records.effects import CreateIdentity, InsertInput
+from meerkat_actors.records.effects import CreateIdentity, InsertInput, SetConfig
 from meerkat_actors.records.ids import AdmissionSequence, FencingToken
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.runs import TurnCompleted
@@ -197,3 +198,46 @@ def test_every_member_of_a_run_is_open() -> None:
 def test_a_wait_sees_what_came_before_it_in_the_lap() -> None:
     decision = decided(busy(run_of(10)), wait(10), wait(11), send(11), wait(11), end(RETURNED), wait(10), wait(11))
     assert [reply for reply in decision.replies if isinstance(reply, bool)] == [True, False, True, False, True]
+
+
+# -- configuration ------------------------------------------------------------------------
+
+
+def test_a_configuration_commits_with_the_creation() -> None:
+    decision = decided(unborn(), Create("reviewer", b'{"a":1}'))
+    assert effects_of(decision) == (CreateIdentity("reviewer", NEW_SESSION), SetConfig(1, b'{"a":1}'))
+    assert decision.state.config == AgentConfig(1, b'{"a":1}')
+
+
+def test_another_configuration_is_the_next_version() -> None:
+    decision = decided(idle(config=AgentConfig(4, b"1")), Create("reviewer", b"2"))
+    assert effects_of(decision) == (SetConfig(5, b"2"),)
+    assert decision.state.config == AgentConfig(5, b"2")
+
+
+@pytest.mark.parametrize("config", [None, b"1"])
+def test_the_same_configuration_and_none_at_all_write_nothing(config: bytes | None) -> None:
+    decision = decided(idle(config=AgentConfig(4, b"1")), Create("reviewer", config))
+    assert decision.unit is None
+    assert decision.state.config == AgentConfig(4, b"1")
+
+
+def test_configurations_that_are_folded_follow_each_other() -> None:
+    decision = decided(
+        unborn(), Create("a", b"1"), Create("a", b"2"), Create("a", b"2"), Create("a"), Create("b", b"3")
+    )
+    assert effects_of(decision) == (CreateIdentity("a", NEW_SESSION), SetConfig(1, b"1"), SetConfig(2, b"2"))
+    assert isinstance(decision.replies[4], UsageError)
+    assert decision.state.config == AgentConfig(2, b"2")
+
+
+def test_a_configuration_waits_for_no_turn_and_changes_none() -> None:
+    decision = decided(busy(run_of(10), config=None), Create("reviewer", b"1"))
+    assert effects_of(decision) == (SetConfig(1, b"1"),)
+    assert decision.starts is None
+
+
+def test_who_does_not_exist_is_not_configured() -> None:
+    decision = decided(unborn(), Create(None, b"1"))
+    assert decision.unit is None
+    assert isinstance(decision.replies[0], UnknownIdentityError)

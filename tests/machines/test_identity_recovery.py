@@ -62,6 +62,7 @@ def activation(*, head: Head | None = HEAD, run: Run | None = None, lane: tuple[
         key=KEY,
         head=head,
         state=None if head is None else b'{"count":1}',
+        config=None,
         run=run,
         queued=tuple(waiting_input(number) for number in lane),
         admissions=0 if head is None else 10,

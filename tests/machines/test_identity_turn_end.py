@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from meerkat_actors.machines.attempts import backoff_ms
+from meerkat_actors.machines.lap import Decision
 from meerkat_actors.machines.state import IdentityState, journal_of
-from meerkat_actors.records.codec import content_digest, decode_consumed, decode_log, decode_state
+from meerkat_actors.records.boundaries import TurnRow
+from meerkat_actors.records.codec import content_digest, decode_consumed, decode_log, decode_receipt, decode_state
 from meerkat_actors.records.commands import BackoffOver, Look
 from meerkat_actors.records.effects import (
     AppendTurn,
@@ -73,6 +75,13 @@ def chained(digest: bytes, *entries: bytes) -> bytes:
     return digest
 
 
+def row_of(decision: Decision) -> TurnRow:
+    """The row that a store makes of the decision's boundary, by its fence and its effect."""
+    assert decision.unit is not None
+    fence, made = decision.unit.fence, the(AppendTurn, decision)
+    return TurnRow(1, 0, fence.identity, fence.generation, made.version, made.run_id, made.digest, made.body)
+
+
 # -- the boundary -------------------------------------------------------------------------
 
 
@@ -102,7 +111,7 @@ def test_a_turn_that_returned_ends_in_one_unit_with_everything_it_did() -> None:
     appended = the(AppendTurn, decision)
     assert (appended.run_id, appended.version, appended.digest) == (OLD_RUN, 8, digest)
     assert (appended.message_count, appended.sends, appended.sets_state) == (24, 6, True)
-    assert decode_consumed(appended.body) == outcome
+    assert decode_consumed(row_of(decision)) == outcome
     assert [canonical(entry) for entry in decode_log(appended.body)] == [user_8, user_9, SAID, SAID]
     assert decode_state(appended.body) == b'{"count":2}'
     assert [effect for effect in effects_of(decision) if effect is not appended] == [
@@ -162,7 +171,10 @@ def test_a_turn_that_returned_nothing_appends_its_inputs_only() -> None:
     decision = decided(busy(run_of(10)), end(TurnCompleted(None, (), None, ())))
     body = the(AppendTurn, decision).body
     assert decode_log(body) == [{"content": "text 10", "input": input_id(10), "role": "user"}]
-    assert decode_consumed(body).text is None
+    [(_, outcome)] = decision.ended
+    assert decode_consumed(row_of(decision)) == outcome
+    assert isinstance(outcome, Consumed)
+    assert (outcome.text, outcome.receipt.contributors) == (None, (input_id(10),))
     assert decision.state.message_count == 21
 
 
@@ -298,8 +310,13 @@ def test_looking_at_a_turn_in_progress_changes_nothing() -> None:
 
 
 def test_a_boundary_body_is_one_json_object_that_anyone_can_read() -> None:
-    body: Any = json.loads(the(AppendTurn, decided(busy(run_of(10)), end(RETURNED))).body)
+    decision = decided(busy(run_of(10)), end(RETURNED))
+    body: Any = json.loads(the(AppendTurn, decision).body)
     assert body["text"] == "done"
-    assert body["receipt"]["contributors"] == [input_id(10)]
+    assert body["count"] == decision.state.message_count
+    assert [entry.get("input") for entry in body["log"]] == [input_id(10), None]
+    [(_, outcome)] = decision.ended
+    assert isinstance(outcome, Consumed)
+    assert decode_receipt(row_of(decision)) == outcome.receipt
     assert [entry["role"] for entry in body["log"]] == ["user", "assistant"]
     assert canonical(body["log"][0]["content"]) == content(10)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import evolve
+from attrs import astuple, evolve
 
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.store import Store
@@ -14,15 +15,21 @@ from tests.store.writing import identity
 
 EVERYTHING = 10_000
 
-Seen: TypeAlias = tuple[Activation | Broken, tuple[Mail, ...], tuple[InputRow, ...], tuple[bytes, ...]]
+Seen: TypeAlias = tuple[Activation | Broken, tuple[Mail, ...], tuple[InputRow, ...], tuple[TurnRow, ...]]
 
 
-def picture(store: Store, *names: str) -> tuple[dict[str, Seen], tuple[AgentIdentity, ...], tuple[IdentityRow, ...]]:
+Picture: TypeAlias = tuple[
+    dict[str, Seen], tuple[AgentIdentity, ...], tuple[IdentityRow, ...], list[tuple[object, ...]]
+]
+
+
+def picture(store: Store, *names: str) -> Picture:
     """What a store tells about these names. Keys and sequences, which are a store's own, are blanked."""
     return (
         {name: _seen(store, identity(name)) for name in names},
         store.identities_with_work(),
         store.page_identities(after=None, limit=EVERYTHING),
+        _events(store),
     )
 
 
@@ -36,7 +43,21 @@ def _seen(store: Store, name: AgentIdentity) -> Seen:
         found,
         tuple(evolve(one, sequence=0, sender_key=IdentityKey(1)) for one in mail),
         tuple(
-            evolve(row, sequence=0) for row in store.page_inputs(name, after=None, limit=EVERYTHING, newest_first=False)
+            evolve(row, sequence=0, turn=None if row.turn is None else _blanked(row.turn))
+            for row in store.page_inputs(name, after=None, limit=EVERYTHING, newest_first=False)
         ),
-        tuple(row.body for row in store.page_turns(name, before=None, limit=EVERYTHING)),
+        tuple(_blanked(row) for row in store.page_turns(name, before=None, limit=EVERYTHING)),
     )
+
+
+def _blanked(row: TurnRow) -> TurnRow:
+    return evolve(row, sequence=0, previous=0)
+
+
+def _events(store: Store) -> list[tuple[object, ...]]:
+    # Sorted by what they say: the order among one unit's own is the store's.
+    events = store.page_events(after=0, limit=EVERYTHING)
+    sequences = [event.sequence for event in events]
+    assert sequences == sorted(set(sequences))
+    assert [event for first in sequences for event in store.page_events(after=first - 1, limit=1)] == [*events]
+    return sorted((astuple(evolve(event, sequence=0)) for event in events), key=repr)

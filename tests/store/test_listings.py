@@ -7,7 +7,19 @@ import pytest
 from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.ids import CheckpointVersion, Generation, InputId
 from meerkat_actors.store import Store
-from tests.store.writing import body_of, created, end, identity, insert, new_input_id, new_run_id, read, send, take
+from tests.store.writing import (
+    body_of,
+    created,
+    digest_of,
+    end,
+    identity,
+    insert,
+    new_input_id,
+    new_run_id,
+    read,
+    send,
+    take,
+)
 
 ALICE = identity("alice")
 
@@ -52,6 +64,9 @@ def test_boundaries_come_newest_first_and_point_to_the_one_before(store: Store) 
 
     rows = store.page_turns(ALICE, before=None, limit=9)
     assert [row.body for row in rows] == [body_of(version) for version in (5, 4, 3, 2, 1)]
+    assert {(row.identity, row.generation) for row in rows} == {("alice", 0)}
+    assert [(row.version, row.digest) for row in rows] == [(version, digest_of(version)) for version in (5, 4, 3, 2, 1)]
+    assert len({row.run_id for row in rows}) == 5
     assert [row.previous for row in rows] == [*(row.sequence for row in rows[1:]), 0]
 
     pages: list[bytes] = []

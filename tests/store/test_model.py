@@ -30,6 +30,7 @@ from meerkat_actors.records.effects import (
     InsertInput,
     RecordStep,
     SendMail,
+    SetConfig,
     Stage,
     TakeMail,
     Unit,
@@ -101,7 +102,18 @@ class Claimed:
 
 
 Move: TypeAlias = (
-    Take | Append | Born | Claimed | InsertInput | Stage | ChargeRun | EndInput | RecordStep | DropJournal | SendMail
+    Take
+    | Append
+    | Born
+    | Claimed
+    | SetConfig
+    | InsertInput
+    | Stage
+    | ChargeRun
+    | EndInput
+    | RecordStep
+    | DropJournal
+    | SendMail
 )
 
 
@@ -185,6 +197,7 @@ MOVES: Final[st.SearchStrategy[Move]] = st.one_of(
     ),
     st.builds(Append, RUN_IDS, st.sampled_from((1, 1, 1, 1, 1, 2)), st.booleans()),
     st.builds(Claimed, st.sampled_from((0, 0, 0, 1))),
+    st.builds(SetConfig, st.integers(1, 3), st.sampled_from(CONTENTS)),
 )
 CREATIONS: Final = st.builds(
     Plan,

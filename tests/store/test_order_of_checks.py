@@ -18,6 +18,7 @@ from meerkat_actors.records.effects import (
     InsertInput,
     RecordStep,
     SendMail,
+    SetConfig,
     TakeMail,
 )
 from meerkat_actors.records.ids import (
@@ -243,6 +244,7 @@ def test_a_fence_out_of_range_is_refused_before_anything_is_read(store: Store, n
 RUN: Final = RunId("00000000-0000-7000-8000-000000000001")
 COUNTED: Final[tuple[tuple[Effect, tuple[str, ...]], ...]] = (
     (insert(1), ("admission",)),
+    (SetConfig(1, b"{}"), ("version",)),
     (TakeMail(1, IdentityKey(1), AdmissionSequence(1), None), ("sequence", "sender_key", "admission")),
     (stage(1, RUN), ("admission",)),
     (charge(1, RUN), ("admission", "attempts", "interruptions", "not_before_ms")),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import encode_abandoned
 from meerkat_actors.records.commits import RefusalReason
 from meerkat_actors.records.effects import DropJournal
+from meerkat_actors.records.ids import CheckpointVersion, Generation
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.store import Store
 from tests.store.writing import (
     GIVEN_UP,
-    body_of,
     charge,
     created,
     digest_of,
@@ -87,10 +88,15 @@ def test_a_consumed_input_knows_its_boundary(store: Store) -> None:
     run = new_run_id()
     given = insert(1, run=run)
     alice.must_commit(given)
-    alice.must_commit(alice.boundary(run, state=4), end(1, run))
+    boundary = alice.boundary(run, state=4)
+    alice.must_commit(boundary, end(1, run))
+    (turn,) = store.page_turns(identity("alice"), before=None, limit=9)
+    assert turn == TurnRow(
+        turn.sequence, 0, identity("alice"), Generation(0), CheckpointVersion(1), run, boundary.digest, boundary.body
+    )
     row = store.find_input(identity("alice"), given.input_id)
     assert row is not None
-    assert (row.state, row.turn, row.ending, row.run_id) == (InputState.CONSUMED, body_of(1, 4), None, run)
+    assert (row.state, row.turn, row.ending, row.run_id) == (InputState.CONSUMED, turn, None, run)
     assert read(store, "alice").run is None
 
 

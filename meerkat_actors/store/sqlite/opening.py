@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
+import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
@@ -23,6 +25,7 @@ from meerkat_actors.errors import (
     StoreError,
     StoreFullError,
     StoreSchemaError,
+    UnsupportedPlatformWarning,
 )
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.store.sqlite.creating import create
@@ -42,6 +45,8 @@ STATEMENTS_CACHED: Final = 128
 
 BUSY_MS: Final = 1_000
 """Nobody else writes; this bridges a visitor with the ``sqlite3`` tool."""
+
+PLATFORM: Final = sys.platform
 
 SECTOR_BYTES: Final = 512
 """No database is shorter."""
@@ -87,7 +92,8 @@ def open_sqlite(
     """Open the store in the file at ``path``, or create it. Its cost is independent of its size.
 
     The store is this process's until ``close``: ``<path>.lock`` says so. ``synchronous="normal"``
-    loses the last commits of a power cut. ``vfs`` names a registered VFS over real files.
+    loses the last commits of a power cut. ``vfs`` names a registered VFS over real files. On another
+    platform than Linux it warns with ``UnsupportedPlatformWarning``, before anything is touched.
 
     Raises:
         UsageError: ``path`` is no path.
@@ -100,6 +106,13 @@ def open_sqlite(
     level = _SYNCHRONOUS.get(synchronous)
     if level is None:
         raise InvalidValueError(problem=f"synchronous={synchronous!r}: use 'full' or 'normal'")
+    if PLATFORM != "linux":
+        warnings.warn(
+            f"{real}: {PLATFORM} is not supported, Linux is: that an acknowledged input survives a crash or power cut,"
+            " and that one process alone writes, was not tried here",
+            UnsupportedPlatformWarning,
+            stacklevel=2,
+        )
     try:
         _require_sqlite(real)
         if not is_known(real):  # what is refused gets no lock file
@@ -195,9 +208,10 @@ def _require_ours(path: str, vfs: str | None) -> None:
     if application_id != APPLICATION_ID:
         raise NotOurStoreError(path=path, problem="is a database of another program; it was not touched")
     if version != SCHEMA_VERSION:
+        advice = "use a newer one" if version > SCHEMA_VERSION else "use the one that made it, or a new database"
         raise StoreSchemaError(
             path=path,
-            problem=f"has schema {version}, this version knows {SCHEMA_VERSION}; use a newer one. It was not touched",
+            problem=f"has schema {version}, this version knows {SCHEMA_VERSION}; {advice}. It was not touched",
         )
 
 

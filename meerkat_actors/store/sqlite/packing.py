@@ -20,6 +20,7 @@ from meerkat_actors.records.effects import (
     InsertInput,
     RecordStep,
     SendMail,
+    SetConfig,
     Stage,
     TakeMail,
     Unit,
@@ -44,6 +45,7 @@ STEPS: Final = (
     Step(statements.INSERT_NAME, CreateIdentity),
     Step(statements.INSERT_HEAD, CreateIdentity),
     Step(statements.INSERT_SESSION, CreateIdentity),
+    Step(statements.INSERT_CONFIG, SetConfig),
     Step(statements.INSERT_INPUT, InsertInput),
     Step(statements.TAKE_MAIL, TakeMail),
     Step(statements.STAGE_INPUT, Stage),
@@ -57,7 +59,7 @@ STEPS: Final = (
 )
 """Every unit's statements, in the order in which they run."""
 
-CLAIM, NAME, HEAD, SESSION, INPUT, TAKE, STAGE, CHARGE, END, STEP, DROP, SEND, TURN, ADVANCE = range(len(STEPS))
+CLAIM, NAME, HEAD, SESSION, CONFIG, INPUT, TAKE, STAGE, CHARGE, END, STEP, DROP, SEND, TURN, ADVANCE = range(len(STEPS))
 
 
 class Packer:
@@ -66,12 +68,12 @@ class Packer:
     def __init__(self, naming: Naming) -> None:
         self.naming = naming
         self.incarnation = 0
-        self.sequence = 0
+        self.sequence: int = 0
         """The last one given out. None is given twice, also when its unit was refused."""
         self.rows: list[list[Row]] = []
         self.checks: list[Row] = []
         """Fences of units without any guarded statement."""
-        self.turn = 0
+        self.turn: int = 0
         """The sequence of the boundary that the unit at work appends; 0 for none yet."""
         self.clear()
 
@@ -120,6 +122,10 @@ def _create(packer: Packer, guard: Row, effect: CreateIdentity, unit: Unit) -> N
         packer.rows[NAME].append((fence.key, fence.identity))
     packer.rows[HEAD].append((*guard, effect.kind, packer.incarnation, session, DIGEST_ZERO))
     packer.rows[SESSION].append((session, fence.key, fence.generation))
+
+
+def _configure(packer: Packer, guard: Row, effect: SetConfig, _: Unit) -> None:
+    packer.rows[CONFIG].append((*guard, effect.version, effect.body))
 
 
 def _insert(packer: Packer, guard: Row, effect: InsertInput, _: Unit) -> None:
@@ -238,6 +244,7 @@ _PACK: Final[MappingProxyType[type, Callable[[Packer, Row, Any, Unit], None]]] =
     {
         Claim: _claim,
         CreateIdentity: _create,
+        SetConfig: _configure,
         InsertInput: _insert,
         TakeMail: _take,
         Stage: _stage,

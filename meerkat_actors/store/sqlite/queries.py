@@ -29,9 +29,13 @@ SELECT name.key, head.kind, head.token, head.generation, head.version, head.sess
            coalesce((SELECT max(admission) FROM input INDEXED BY input_admission
                       WHERE input.identity = name.key AND input.admission IS NOT NULL), 0)),
        EXISTS (SELECT 1 FROM input INDEXED BY input_open
-                WHERE input.identity = name.key AND input.state = 0 AND input.state < 3)
+                WHERE input.identity = name.key AND input.state = 0 AND input.state < 3),
+       agent_config.version, agent_config.body
   FROM name LEFT JOIN head ON head.key = name.key
             LEFT JOIN turn ON turn.seq = head.last_turn
+            LEFT JOIN agent_config
+                   ON agent_config.identity = name.key
+                  AND agent_config.version = (SELECT max(version) FROM agent_config WHERE identity = name.key)
  WHERE name.name = ?1
 """
 
@@ -77,9 +81,11 @@ SELECT name.name
 
 _INPUT_COLUMNS: Final = """
 SELECT input.seq, input.input_id, input.kind, input.state, input.content, sender.name, input.admission,
-       input.run, input.attempts, input.interruptions, input.not_before, input.ending, turn.body
+       input.run, input.attempts, input.interruptions, input.not_before, input.ending,
+       turn.seq, turn.previous, owner.name, turn.generation, turn.version, turn.run, turn.digest, turn.body
   FROM input LEFT JOIN name AS sender ON sender.key = input.sender
              LEFT JOIN turn ON turn.seq = input.turn
+             LEFT JOIN name AS owner ON owner.key = turn.identity
 """
 
 READ_INPUT: Final = (
@@ -113,16 +119,30 @@ SELECT head.last_turn FROM name JOIN head ON head.key = name.key WHERE name.name
 
 # Follows each boundary to the one before it: newest first, no index needed.
 READ_TURNS: Final = """
-WITH RECURSIVE back (seq, previous, identity, body) AS (
-    SELECT seq, previous, identity, body
+WITH RECURSIVE back (seq, previous, identity, generation, version, run, digest, body) AS (
+    SELECT seq, previous, identity, generation, version, run, digest, body
       FROM turn
      WHERE seq = ?2 AND identity = (SELECT key FROM name WHERE name = ?1)
      UNION ALL
-    SELECT turn.seq, turn.previous, turn.identity, turn.body
+    SELECT turn.seq, turn.previous, turn.identity, turn.generation, turn.version, turn.run, turn.digest, turn.body
       FROM back JOIN turn ON turn.seq = back.previous AND turn.identity = back.identity
      LIMIT ?3
 )
-SELECT seq, previous, body FROM back
+SELECT seq, previous, ?1, generation, version, run, digest, body FROM back
+"""
+
+# Two ranges of rowids, merged as they are read: nothing beyond the page is looked at.
+READ_EVENTS: Final = """
+SELECT input.seq, iif(input.sender IS NULL, 'admitted', 'sent'), owner.name, input.input_id, sender.name, NULL, NULL
+  FROM input CROSS JOIN name AS owner ON owner.key = input.identity
+             LEFT JOIN name AS sender ON sender.key = input.sender
+ WHERE input.seq > ?1
+ UNION ALL
+SELECT turn.seq, 'turn', owner.name, NULL, NULL, turn.run, turn.version
+  FROM turn CROSS JOIN name AS owner ON owner.key = turn.identity
+ WHERE turn.seq > ?1
+ ORDER BY 1
+ LIMIT ?2
 """
 
 READ_IDENTITIES: Final = """
@@ -169,6 +189,10 @@ SELECT state, run FROM input WHERE identity = ?1 AND admission = ?2
 
 READ_STEP: Final = """
 SELECT 1 FROM journal WHERE identity = ?1 AND run = ?2 AND name = ?3 AND nth = ?4
+"""
+
+READ_CONFIG: Final = """
+SELECT 1 FROM agent_config WHERE identity = ?1 AND version = ?2
 """
 
 # The mail that a take asks for, and whether an older one of its pair waits.

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from meerkat_actors.errors import StoreCorruptError
-from meerkat_actors.records.activation import Activation, Broken, IdentityRow, TurnRow
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow
+from meerkat_actors.records.agent_config import AgentConfig
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import decode_state
 from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, IdentityKey, InputId, RunId, uuid_bytes
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.runs import Journal
+from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.recovery import ROW_UNREADABLE, ROWS_CONTRADICT, IdentityRows, assemble
 from meerkat_actors.store.sqlite import queries, statements
 from meerkat_actors.store.sqlite.rows import (
     UNDECODABLE,
     Database,
     Row,
+    event_of,
     first_value,
     head_of,
     identity_row_of,
@@ -49,11 +53,11 @@ def _read_activation(
 ) -> Activation | Broken:
     found = database.execute(queries.READ_IDENTITY, (identity,)).fetchone()
     if found is None:
-        return assemble(IdentityRows(identity, fresh_key(), None, None, (), 0, has_mail=False), lambda _: {})
+        return assemble(IdentityRows(identity, fresh_key(), None, None, None, (), 0, has_mail=False), lambda _: {})
     key = IdentityKey(found[0])
     head = None if found[1] is None else head_of(found[1:9])
     tombstone, last_state = found[9:11]
-    admissions, has_mail = found[15:]
+    admissions, has_mail, config_version, config = found[15:]
     if tombstone:
         return Broken(identity=identity, reason="deleted", detail="the identity was deleted")
     # The boundary that the head names must be the one that made it.
@@ -65,6 +69,7 @@ def _read_activation(
         key=key,
         head=head,
         state=_state(database, key, last_state) if last_state else None,
+        config=None if config is None else AgentConfig(config_version, config),
         open=[open_row_of(row) for row in database.execute(queries.READ_OPEN, (key,))],
         admissions=admissions,
         has_mail=bool(has_mail),
@@ -116,6 +121,14 @@ def read_turns(database: Database, identity: AgentIdentity, before: int | None, 
     if not sequence or limit <= 0:
         return ()
     return tuple(turn_row_of(row) for row in database.execute(queries.READ_TURNS, (identity, sequence, limit)))
+
+
+def read_events(database: Database, after: int, limit: int) -> tuple[StoredEvent, ...]:
+    """A page of what happened in the whole store, oldest first."""
+    if after >= COUNTER_MAX:
+        return ()
+    bindings: Row = (max(after, 0), max(limit, 0))
+    return tuple(event_of(row) for row in database.execute(queries.READ_EVENTS, bindings))
 
 
 def read_identities(database: Database, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:

@@ -17,6 +17,7 @@ from meerkat_actors.records.effects import (
     InsertInput,
     RecordStep,
     SendMail,
+    SetConfig,
     Stage,
     TakeMail,
     Unit,
@@ -106,6 +107,12 @@ def _explained(database: Database, unit: Unit, index: int) -> No | None:
     return None if explain is None else explain(database, unit.fence.key, index, effect)
 
 
+def _configure(database: Database, key: int, index: int, effect: SetConfig) -> No | None:
+    if database.execute(queries.READ_CONFIG, (key, effect.version)).fetchone() is None:
+        return None
+    return refused(RefusalReason.REVISION_CONFLICT, index, f"config version {effect.version} is there")
+
+
 def _insert(database: Database, key: int, index: int, effect: InsertInput) -> No | None:
     return _duplicate(database, key, index, effect.input_id, effect.digest, effect.idempotency_key) or _admission_taken(
         database, key, index, effect.admission
@@ -191,6 +198,7 @@ def _state_conflict(
 
 _EXPLAIN: Final[MappingProxyType[type, Callable[[Database, int, int, Any], No | None]]] = MappingProxyType(
     {
+        SetConfig: _configure,
         InsertInput: _insert,
         TakeMail: _take,
         Stage: _stage,

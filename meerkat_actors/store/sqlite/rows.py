@@ -6,16 +6,18 @@ APSW's stubs name ``collections.abc.Buffer``, which Python 3.11 has not, so type
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 import apsw
 
-from meerkat_actors.records.activation import Head, IdentityRow, TurnRow
+from meerkat_actors.records.activation import Head, IdentityRow
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.ids import RunId, uuid_text
 from meerkat_actors.records.inputs import InputKind, InputRow, InputState, Mail
 from meerkat_actors.records.runs import JournalEntry
+from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
 from meerkat_actors.store.recovery import OpenRow
 
 Value: TypeAlias = int | str | bytes | None
@@ -75,6 +77,7 @@ ABANDONED: Final = STATE_CODES[InputState.ABANDONED]
 _STATES: Final = MappingProxyType({code: state for state, code in STATE_CODES.items()})
 # A lookup costs a tenth of calling the enum.
 _KINDS: Final = MappingProxyType({kind.value: kind for kind in InputKind})
+_EVENT_KINDS: Final = MappingProxyType({kind.value: kind for kind in StoredEventKind})
 
 
 def first_value(cursor: Cursor) -> Value:
@@ -137,7 +140,7 @@ def input_row_of(row: tuple[Any, ...]) -> InputRow:
         interruptions,
         not_before,
         ending,
-        body,
+        *turn,
     ) = row
     return InputRow(
         sequence=sequence,
@@ -152,14 +155,28 @@ def input_row_of(row: tuple[Any, ...]) -> InputRow:
         interruptions=interruptions,
         not_before_ms=not_before,
         ending=ending,
-        turn=body,
+        turn=None if turn[0] is None else turn_row_of(turn),
     )
 
 
-def turn_row_of(row: tuple[Any, ...]) -> TurnRow:
-    """From ``READ_TURNS``."""
-    sequence, previous, body = row
-    return TurnRow(sequence, previous, body)
+def turn_row_of(row: Sequence[Any]) -> TurnRow:
+    """From ``READ_TURNS``, and from the last columns of ``READ_INPUT``."""
+    sequence, previous, identity, generation, version, run, digest, body = row
+    return TurnRow(sequence, previous, identity, generation, version, RunId(uuid_text(run)), digest, body)
+
+
+def event_of(row: tuple[Any, ...]) -> StoredEvent:
+    """From ``READ_EVENTS``."""
+    sequence, kind, identity, input_id, sender, run, version = row
+    return StoredEvent(
+        sequence=sequence,
+        kind=_EVENT_KINDS[kind],
+        identity=identity,
+        input_id=None if input_id is None else cast("Any", uuid_text(input_id)),
+        sender=sender,
+        run_id=run_id_of(run),
+        version=version,
+    )
 
 
 def identity_row_of(row: tuple[Any, ...]) -> IdentityRow:

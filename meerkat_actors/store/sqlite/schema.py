@@ -12,8 +12,8 @@ from typing import Final
 APPLICATION_ID: Final = 0x4D6B4174
 """``MkAt``, in the file's header: whose file this is."""
 
-SCHEMA_VERSION: Final = 1
-"""In ``user_version``. A newer file is refused."""
+SCHEMA_VERSION: Final = 2
+"""In ``user_version``. Another one is refused: version 1 was never released, so nothing is migrated from it."""
 
 PAGE_BYTES: Final = 4096
 """8 and 16 KiB pages commit slower (23.4 and 28.1 us a turn, 22.5 with 4), and a lone commit writes more."""
@@ -63,6 +63,14 @@ CREATE TABLE session (              -- a session id belongs to one generation of
 ) STRICT, WITHOUT ROWID
 """,
     """
+CREATE TABLE agent_config (         -- what an identity was configured with; the highest version holds
+    identity INTEGER NOT NULL REFERENCES head (key),
+    version  INTEGER NOT NULL CHECK (version >= 1),
+    body     BLOB    NOT NULL,                                     -- canonical JSON
+    PRIMARY KEY (identity, version)
+) STRICT, WITHOUT ROWID
+""",
+    """
 CREATE TABLE input (                -- one input of one identity
     seq           INTEGER PRIMARY KEY,                             -- from the store-wide sequence
     identity      INTEGER NOT NULL REFERENCES name (key),          -- whose input it is; mail: the recipient
@@ -100,7 +108,7 @@ CREATE TABLE turn (                 -- one boundary, packed; never updated
     previous   INTEGER NOT NULL CHECK (previous >= 0),             -- sequence of the boundary before it; 0: none
     run        BLOB    NOT NULL CHECK (length(run) = 16),
     digest     BLOB    NOT NULL CHECK (length(digest) = 32),       -- the transcript's hash chain after it
-    body       BLOB    NOT NULL                                    -- log, receipt, text, state: canonical JSON
+    body       BLOB    NOT NULL                                    -- log, message count, text, state: canonical JSON
 ) STRICT
 """,
     """

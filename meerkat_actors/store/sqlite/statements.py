@@ -40,6 +40,14 @@ INSERT_SESSION: Final = """
 INSERT INTO session (session, identity, generation) VALUES (?1, ?2, ?3)
 """
 
+# Configures the identity; a version is given once. ?5 is it.
+INSERT_CONFIG: Final = """
+INSERT INTO agent_config (identity, version, body)
+VALUES ((SELECT key FROM head
+          WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0),
+        ?5, ?6)
+"""
+
 # Admits an input; an id, a key or an admission used before is a conflict.
 INSERT_INPUT: Final = """
 INSERT INTO input (seq, identity, admission, input_id, kind, state, run, idempotency, digest, content)

@@ -11,11 +11,13 @@ from typing import TypeVar
 import apsw
 
 from meerkat_actors.errors import StoreCorruptError, StoreFailedError, StoreFullError, UsageError
-from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening, TurnRow
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
+from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome, RefusalReason
 from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.fencing import FENCE, refused, unit_refusal
 from meerkat_actors.store.sqlite import queries, reading, statements
 from meerkat_actors.store.sqlite.grouping import commit_units
@@ -132,6 +134,10 @@ class SqliteStore:
     def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
         """See ``Store.page_turns``."""
         return self._listed(lambda: reading.read_turns(self._database, identity, before, limit))
+
+    def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
+        """See ``Store.page_events``."""
+        return self._listed(lambda: reading.read_events(self._database, after, limit))
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """See ``Store.page_identities``."""

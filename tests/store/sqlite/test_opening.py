@@ -44,10 +44,10 @@ def foreign(path: Path) -> None:
     connection.close()
 
 
-def newer(path: Path) -> None:
+def of_schema(path: Path, version: int) -> None:
     open_sqlite(path).close()
     connection = apsw.Connection(str(path))
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     Path(f"{path}.lock").unlink()
 
@@ -63,7 +63,8 @@ REFUSED: Final[dict[str, tuple[Callable[[Path], object], type[MeerkatError], str
     "garbage": (lambda path: path.write_bytes(b"not a database, " * 500), NotOurStoreError, "is not a database"),
     "a little garbage": (lambda path: path.write_bytes(b"x"), NotOurStoreError, "is not a database"),
     "another program's database": (foreign, NotOurStoreError, "another program"),
-    "a newer schema": (newer, StoreSchemaError, f"schema {SCHEMA_VERSION + 1}"),
+    "a newer schema": (lambda path: of_schema(path, SCHEMA_VERSION + 1), StoreSchemaError, "use a newer one"),
+    "an older schema": (lambda path: of_schema(path, 1), StoreSchemaError, "schema 1, .*use the one that made it"),
     "a folder": (lambda path: path.mkdir(), NotOurStoreError, "no file"),
     "a pipe": (lambda path: os.mkfifo(path), NotOurStoreError, "no file"),
     "a log without its database": (

@@ -1,0 +1,127 @@
+"""Values of users' own attrs types, as JSON and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Final
+
+import pytest
+from attrs import define, field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meerkat_actors.errors import InvalidValueError
+from meerkat_actors.records.codec import encode_json
+from meerkat_actors.records.typed import check_type, from_json, to_json
+
+TEXTS: Final = st.text(st.characters(codec="utf-8"))
+
+
+class Mood(StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+@frozen
+class Inner:
+    when: datetime
+    day: date
+
+
+@define
+class Everything:
+    number: int = 0
+    share: float = 0.5
+    name: str = ""
+    mood: Mood = Mood.GOOD
+    names: list[str] = field(factory=list[str])
+    by_name: dict[str, int] = field(factory=dict[str, int])
+    inner: Inner | None = None
+    raw: bytes = b""
+
+
+def stored(value: object, as_type: type | None) -> bytes:
+    return encode_json(to_json(value, as_type, what="it"), what="it", bytes_max=10_000, depth_max=20)
+
+
+@given(
+    st.builds(
+        Everything,
+        number=st.integers(-(2**63), 2**63 - 1),
+        share=st.floats(allow_nan=False, allow_infinity=False),
+        name=TEXTS,
+        mood=st.sampled_from(Mood),
+        names=st.lists(TEXTS),
+        by_name=st.dictionaries(TEXTS, st.integers(0, 9)),
+        inner=st.none() | st.builds(Inner, st.datetimes(timezones=st.just(UTC)), st.dates()),
+        raw=st.binary(),
+    )
+)
+def test_what_is_stored_comes_back_equal(value: Everything) -> None:
+    assert from_json(stored(value, Everything), Everything, what="it") == value
+
+
+def test_without_a_type_json_is_itself() -> None:
+    assert stored({"a": [1]}, None) == b'{"a":[1]}'
+    assert from_json(b'{"a":[1]}', None, what="it") == {"a": [1]}
+    assert from_json(None, None, what="it") is None
+    assert from_json(None, Everything, what="it") is None
+
+
+@pytest.mark.parametrize("value", [None, {}, {"number": 1}, Inner(datetime.now(UTC), date(2026, 1, 1)), Everything])
+def test_another_type_is_refused_by_name(value: object) -> None:
+    with pytest.raises(InvalidValueError, match=r"state is a .*, not a Everything"):
+        to_json(value, Everything, what="state")
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf")])
+def test_what_json_can_not_say_is_refused(share: float) -> None:
+    with pytest.raises(InvalidValueError):
+        stored(Everything(share=share), Everything)
+
+
+@pytest.mark.parametrize(
+    ("encoded", "told"),
+    [
+        (b'{"number":"x"}', "$.number"),
+        (b'{"mood":"strange","number":"y"}', "$.mood"),
+        (b'{"inner":{"when":"2026-01-01"}}', "$.inner"),
+        (b"[]", "Everything"),
+        (b"7", "Everything"),
+        (b"null", "Everything"),
+        (b'{"names":{"a":1},"by_name":[1]}', "by_name"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_path(encoded: bytes, told: str) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        from_json(encoded, Everything, what="the stored state")
+    assert "the stored state doesn't fit Everything" in str(caught.value)
+    assert told in str(caught.value)
+
+
+def _above_zero(_: object, __: object, value: int) -> None:
+    if value <= 0:
+        problem = "above 0, please"
+        raise ValueError(problem)
+
+
+def test_what_a_types_own_validator_refuses_is_told() -> None:
+    @frozen
+    class Positive:
+        number: int = field(validator=_above_zero)
+
+    with pytest.raises(InvalidValueError, match="above 0, please"):
+        from_json(b'{"number":-1}', Positive, what="it")
+
+
+def test_a_field_that_was_dropped_is_passed_over_and_a_new_one_has_its_default() -> None:
+    assert from_json(b'{"number":3,"dropped":true}', Everything, what="it") == Everything(number=3)
+
+
+@pytest.mark.parametrize("as_type", [int, "Everything", 7, dict[str, int], object()])
+def test_only_an_attrs_class_is_a_type(as_type: object) -> None:
+    with pytest.raises(InvalidValueError, match="is no attrs class"):
+        check_type(as_type, what="state")
+    check_type(None, what="state")
+    check_type(Everything, what="state")
