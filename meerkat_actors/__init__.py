@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meerkat_actors.actors.turn import AgentFunction as AgentFunction
+from meerkat_actors.actors.turn import AgentKind as AgentKind
 from meerkat_actors.actors.turn import Turn as Turn
 from meerkat_actors.actors.turn import TurnInput as TurnInput
 from meerkat_actors.errors import BacklogFullError as BacklogFullError
@@ -30,6 +31,7 @@ from meerkat_actors.errors import UnknownIdentityError as UnknownIdentityError
 from meerkat_actors.errors import UnknownInputError as UnknownInputError
 from meerkat_actors.errors import UnknownKindError as UnknownKindError
 from meerkat_actors.errors import UnknownOutcomeError as UnknownOutcomeError
+from meerkat_actors.errors import UnsupportedPlatformWarning as UnsupportedPlatformWarning
 from meerkat_actors.errors import UsageError as UsageError
 from meerkat_actors.errors import WaitEndedError as WaitEndedError
 from meerkat_actors.handles import AgentHandle as AgentHandle

@@ -68,9 +68,8 @@ class DefinitionError(UsageError):
         MeerkatError.__init__(self, problems=problems)
 
     def __str__(self) -> str:
-        count = len(self.problems)
-        heading = f"{count} problem{'s' if count != 1 else ''} in the definition"
-        return "\n".join((f"{heading}:", *(f"  {problem}" for problem in self.problems)))
+        heading = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''} in the definition:"
+        return "\n".join((heading, *(f"  {problem}" for problem in self.problems)))
 
 
 class UnknownIdentityError(UsageError):
@@ -296,12 +295,15 @@ class UnknownOutcomeError(MeerkatError):
 class WaitEndedError(UnknownOutcomeError):
     """Nobody is left to tell the outcome of a durable input: the runtime ended, or its identity is quarantined."""
 
-    input_id: str
+    input_id: str | None
+    """None when everything was waited for."""
 
-    def __init__(self, *, identity: str, input_id: str) -> None:
+    def __init__(self, *, identity: str, input_id: str | None) -> None:
         MeerkatError.__init__(self, identity=identity, input_id=input_id)
 
     def __str__(self) -> str:
+        if self.input_id is None:
+            return f"{self.identity}: the runtime ended before it was idle; its work is durable, and goes on next time"
         return (
             f"{self.identity}: nobody is left to tell the outcome now; input {self.input_id} is durable,"
             " so wait for it again, or after reopening"
@@ -329,7 +331,7 @@ class NotOurStoreError(StoreError):
 
 
 class StoreSchemaError(StoreError):
-    """The file was written by a newer version of this library; it was not touched."""
+    """The file was written by another version of this library, whose schema differs; it was not touched."""
 
 
 class StoreCorruptError(StoreError):
@@ -342,3 +344,7 @@ class StoreFullError(StoreError):
 
 class StoreFailedError(StoreError):
     """The store failed while committing; the runtime ends, reopen it to recover."""
+
+
+class UnsupportedPlatformWarning(UserWarning):
+    """A store is opened on another platform than Linux; its promises were not tried there."""

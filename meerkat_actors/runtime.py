@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from inspect import iscoroutinefunction
 from os import PathLike, fspath
 from typing import Literal, NoReturn, cast
 
@@ -17,15 +16,17 @@ from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observer, Observers, log_event
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle, open_storage
-from meerkat_actors.actors.turn import AgentFunction, refuse_inside_turn
+from meerkat_actors.actors.turn import AgentFunction, AgentKind, kind_of, refuse_inside_turn
 from meerkat_actors.errors import MeerkatError, StoreError, StoreFullError, UnknownKindError, UsageError
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.listings import IdentityListing
+from meerkat_actors.records.codec import encode_json
 from meerkat_actors.records.commands import Create
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import InputId, parse_identity, parse_name
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.status import Statistics
+from meerkat_actors.records.typed import to_json
 from meerkat_actors.store import MemoryStore, open_sqlite
 from meerkat_actors.store.port import Store
 
@@ -39,7 +40,7 @@ class Runtime:
         self,
         directory: Directory,
         storage: StorageHandle,
-        agents: Mapping[str, AgentFunction],
+        agents: Mapping[str, AgentKind],
         env: Env,
         limits: Limits,
         counters: Counters,
@@ -51,16 +52,20 @@ class Runtime:
         self._limits = limits
         self._counters = counters
 
-    async def agent(self, name: str, *, kind: str | None = None) -> AgentHandle:
+    async def agent(self, name: str, *, kind: str | None = None, config: object = None) -> AgentHandle:
         """Create an agent, or resume it with its conversation; durable on return.
 
-        Without ``kind`` an existing agent is opened. Cancelling the call may leave the agent created.
+        Without ``kind`` an existing agent is opened. ``config`` is what its turns find as
+        ``turn.config`` from now on: a JSON value, or an instance of the kind's ``config`` class.
+        Without it the agent keeps the one that it has. Cancelling the call may leave the agent
+        created, or configured.
 
         Raises:
-            InvalidValueError: ``name`` is no identity.
+            InvalidValueError: ``name`` is no identity, or ``config`` no such value.
             UnknownKindError: ``kind`` is not one of ``open_runtime(agents=...)``.
             UnknownIdentityError: no ``kind`` was given, and the agent doesn't exist.
-            UsageError: the agent exists with another kind.
+            UsageError: the agent exists with another kind; ``config`` without ``kind``; or the runtime
+                is closed, or lives in another thread or process.
             IdentityBrokenError: the agent is quarantined.
             NotReadyError: the runtime is leaving its block; nothing was written.
             MailboxFullError: its owner is behind; nothing was written.
@@ -71,13 +76,23 @@ class Runtime:
         identity = parse_identity(name)
         if kind is not None and kind not in self._agents:
             raise UnknownKindError(identity=identity, kind=kind, known=tuple(self._agents))
+        encoded = self._encoded_config(kind, config)
         slot: ReplySlot[None] = ReplySlot()
         if self._directory.is_closing:
             # Who is cancelled together with the block hears of that, not of what came of it.
             await trio.lowlevel.checkpoint_if_cancelled()
-        self._directory.post(identity, Envelope(Create(kind), slot, wants_outcome=False))
+        self._directory.post(identity, Envelope(Create(kind, encoded), slot, wants_outcome=False))
         await slot.wait()
         return AgentHandle(identity, self._directory, self._storage, self._env, self._limits)
+
+    def _encoded_config(self, kind: str | None, config: object) -> bytes | None:
+        if config is None:
+            return None
+        if kind is None:
+            raise UsageError(problem="config= needs kind=, which says what it must look like")
+        limits = self._limits
+        value = to_json(config, self._agents[kind].config, what="config")
+        return encode_json(value, what="config", bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
 
     def identities(self) -> IdentityListing:
         """Every agent that was ever created here, in the order of their names."""
@@ -105,7 +120,9 @@ class Runtime:
         Cancelling the wait has no effect on anything.
 
         Raises:
-            UsageError: inside a turn, which would wait for itself.
+            UsageError: inside a turn, which would wait for itself; or the runtime lives in another
+                thread or process.
+            WaitEndedError: the runtime ended before that.
         """
         refuse_inside_turn("wait_idle")
         await self._directory.wait_idle()
@@ -116,7 +133,7 @@ class Runtime:
 async def open_runtime(
     store: str | PathLike[str] | Store = ":memory:",
     *,
-    agents: Mapping[str, AgentFunction] | None = None,
+    agents: Mapping[str, AgentFunction | AgentKind] | None = None,
     limits: Limits | None = None,
     ownership: Literal["exclusive"] = "exclusive",
     synchronous: Synchronous = "full",
@@ -126,8 +143,8 @@ async def open_runtime(
     """Open a store and run its agents for as long as the ``async with`` block.
 
     ``store`` is a path (made if it doesn't exist), ``":memory:"``, or a ``Store``. ``agents`` maps
-    each kind to its function. Agents with pending work start at once. ``synchronous="normal"`` is
-    faster and may lose the last acknowledged work in a power cut.
+    each kind to its function, or to an ``AgentKind``. Agents with pending work start at once.
+    ``synchronous="normal"`` is faster and may lose the last acknowledged work in a power cut.
 
     Leaving the block: admission closes, running turns get ``limits.shutdown_seconds`` and are then
     cancelled to run again next time; when the block ends by an error or by cancellation, at once.
@@ -139,7 +156,7 @@ async def open_runtime(
         NotOurStoreError: the file is not a database of this library; it was not touched.
         StoreError: the store can't be opened, or failed while in use.
     """
-    functions = _checked(agents or {}, ownership)
+    kinds = _checked(agents or {}, ownership)
     bounds, environment, told = limits or Limits(), env or SystemEnv(), Observers(observers)
     counters = Counters()
     directory = Directory(bounds, told)
@@ -149,7 +166,7 @@ async def open_runtime(
             open_directory(
                 directory,
                 storage,
-                agents=functions,
+                agents=kinds,
                 env=environment,
                 limits=bounds,
                 observers=told,
@@ -157,7 +174,7 @@ async def open_runtime(
                 pending=await storage.read(lambda opened: opened.identities_with_work()),
             ),
         ):
-            yield Runtime(directory, storage, functions, environment, bounds, counters)
+            yield Runtime(directory, storage, kinds, environment, bounds, counters)
     except BaseExceptionGroup as group:
         error = _one_error(group)
         if error is group:
@@ -174,14 +191,17 @@ def _source(store: str | PathLike[str] | Store, synchronous: Synchronous) -> Sto
     return store
 
 
-def _checked(agents: Mapping[str, AgentFunction], ownership: str) -> Mapping[str, AgentFunction]:
+def _checked(agents: Mapping[str, AgentFunction | AgentKind], ownership: str) -> Mapping[str, AgentKind]:
     if ownership != "exclusive":
         raise UsageError(problem=f"ownership={ownership!r} is not supported; use 'exclusive'")
-    for kind, function in agents.items():
-        parse_name(kind, what="agent kind")
-        if not iscoroutinefunction(function) and not iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-            raise UsageError(problem=f"agents[{kind!r}] is no async function of one Turn")
-    return dict(agents)
+    kinds: dict[str, AgentKind] = {}
+    for name, agent in agents.items():
+        parse_name(name, what="agent kind")
+        try:
+            kinds[name] = kind_of(agent)
+        except UsageError as error:
+            raise UsageError(problem=f"agents[{name!r}]: {error}") from error
+    return kinds
 
 
 def _one_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

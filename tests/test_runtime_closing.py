@@ -226,6 +226,7 @@ async def test_every_waiter_is_told_when_the_runtime_ends(way: str, autojump_clo
 async def _note_the_end(ended: dict[str, str], name: str, job: Callable[[], Awaitable[object]]) -> None:
     with pytest.raises(WaitEndedError) as caught:
         await job()
+    assert caught.value.input_id is not None
     ended[name] = caught.value.input_id
 
 

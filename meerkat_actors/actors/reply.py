@@ -16,7 +16,7 @@ class ReplySlot(Generic[T]):
     __slots__ = ("_error", "_event", "_value", "is_given_up")
 
     def __init__(self) -> None:
-        self.is_given_up = False
+        self.is_given_up: bool = False
         """Whether nobody waits any more: whoever keeps the slot may drop it."""
         self._event = trio.Event()
         self._value: T | None = None

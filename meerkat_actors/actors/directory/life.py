@@ -20,7 +20,7 @@ from meerkat_actors.actors.identity import (
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.storage import StorageHandle
-from meerkat_actors.actors.turn import AgentFunction, TurnJob, run_turn
+from meerkat_actors.actors.turn import AgentKind, TurnJob, run_turn
 from meerkat_actors.errors import (
     OwnershipLostError,
     OwnerStoppedError,
@@ -42,7 +42,7 @@ async def open_directory(
     directory: Directory,
     storage: StorageHandle,
     *,
-    agents: Mapping[str, AgentFunction],
+    agents: Mapping[str, AgentKind],
     env: Env,
     limits: Limits,
     observers: Observers,
@@ -68,6 +68,7 @@ async def open_directory(
             observers,
             counters,
             env.random("backoff").random,
+            trio.CapacityLimiter(limits.threads_max),
             start_turn,
             lambda entry, envelope, seconds: owners.start_soon(_post_later, entry, envelope, seconds),
             directory.park,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import trio
 
+from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.identity import (
     Entry,
 )
@@ -16,6 +17,7 @@ from meerkat_actors.errors import (
     MeerkatError,
     NotReadyError,
     UsageError,
+    WaitEndedError,
 )
 from meerkat_actors.records.commands import Create, GetStatus, Send
 from meerkat_actors.records.events import IdentityBroke
@@ -32,6 +34,7 @@ class Directory:
     """
 
     def __init__(self, limits: Limits, observers: Observers) -> None:
+        self._home = Home()
         self._limits = limits
         self._observers = observers
         self._entries: dict[AgentIdentity, Entry] = {}
@@ -41,6 +44,7 @@ class Directory:
         self._idle = trio.Event()
         self._emptied = trio.Event()
         self._start_owner: Callable[[Entry], None] | None = None
+        self._left_busy: AgentIdentity | None = None
         self._phase = RuntimePhase.OPENING
 
     @property
@@ -86,8 +90,9 @@ class Directory:
             MailboxFullError: the owner is behind; nothing was written.
             NotReadyError: admission is closed; nothing was written.
             IdentityBrokenError: the identity is quarantined; nothing was written.
-            UsageError: the runtime is closed.
+            UsageError: the runtime is closed, or lives in another thread or process.
         """
+        self._home.check(identity)
         if self._phase is not RuntimePhase.OPEN:
             self._refuse_when_leaving(identity, envelope)
         broke = self._broken.get(identity)
@@ -128,6 +133,8 @@ class Directory:
         if self._entries.get(entry.identity) is entry:
             del self._entries[entry.identity]
             self._parked.pop(entry.identity, None)
+            if self.is_closing and entry.identity in self._busy:
+                self._left_busy = entry.identity
             self._set_idle(entry.identity)
             if self.is_closing and not self._entries:
                 self._emptied.set()
@@ -155,9 +162,17 @@ class Directory:
             entry.mailbox.wake()
 
     async def wait_idle(self) -> None:
-        """Wait until no identity has work that is in progress, queued, or in the mail."""
+        """Wait until no identity has work that is in progress, queued, or in the mail.
+
+        Raises:
+            WaitEndedError: the runtime ended before that.
+        """
+        self._home.check("wait_idle")
+        await trio.lowlevel.checkpoint()
         while self._busy:
             await self._idle.wait()
+        if self._left_busy is not None:
+            raise WaitEndedError(identity=self._left_busy, input_id=None)
 
     async def wait_empty(self) -> None:
         """Wait until no owner is left."""

@@ -106,9 +106,11 @@ def _start_turn(owner: Owner, state: IdentityState, run: Run) -> None:
         run,
         journal_of(state) if run.journal or state.recorded is not None else {},
         state.state,
+        None if state.config is None else state.config.body,
         owner.entry.mailbox,
         around.env,
         around.limits,
+        around.threads,
         trio.CancelScope(),
         trio.Event(),
     )

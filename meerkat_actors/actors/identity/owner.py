@@ -11,11 +11,19 @@ from meerkat_actors.actors.identity.entry import Entry
 from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
 from meerkat_actors.actors.identity.surroundings import BrokenIdentityError, Surroundings
 from meerkat_actors.actors.mailbox import Envelope
-from meerkat_actors.errors import MeerkatError, OwnershipLostError, StoreFullError, UnknownOutcomeError, WaitEndedError
+from meerkat_actors.actors.turn import AgentKind
+from meerkat_actors.errors import (
+    InvalidValueError,
+    MeerkatError,
+    OwnershipLostError,
+    StoreFullError,
+    UnknownOutcomeError,
+    WaitEndedError,
+)
 from meerkat_actors.machines.identity import decide
 from meerkat_actors.machines.lap import Decision, Stamp
 from meerkat_actors.machines.state import IdentityState, begin
-from meerkat_actors.records.activation import Broken
+from meerkat_actors.records.activation import Activation, Broken
 from meerkat_actors.records.commands import (
     Command,
     Create,
@@ -111,9 +119,20 @@ async def _activate(owner: Owner, charges_interruption: bool) -> IdentityState:
         raise BrokenIdentityError(
             reason="unknown_kind", detail=f"kind {activation.head.kind!r} is not registered, only: {known}"
         )
+    if activation.head is not None:
+        _check_readable(owner.around.agents[activation.head.kind], activation)
     if activation.has_mail:
         owner.entry.mail_waiting = True
     return begin(activation, charges_interruption=charges_interruption)
+
+
+def _check_readable(kind: AgentKind, activation: Activation) -> None:
+    config = None if activation.config is None else activation.config.body
+    try:
+        kind.check_readable(config, activation.state)
+    except InvalidValueError as error:
+        # Before a turn can fail of it: what waits is kept for a version of the class that reads it.
+        raise BrokenIdentityError(reason="unreadable", detail=str(error)) from error
 
 
 def _has_business(owner: Owner, state: IdentityState) -> bool:

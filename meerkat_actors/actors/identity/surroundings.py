@@ -12,7 +12,7 @@ from meerkat_actors.actors.identity.entry import Entry
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.storage import StorageHandle
-from meerkat_actors.actors.turn import AgentFunction, TurnJob
+from meerkat_actors.actors.turn import AgentKind, TurnJob
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.limits import Limits
 
@@ -52,12 +52,14 @@ class Surroundings:
     """What all owners of one runtime are given."""
 
     storage: StorageHandle
-    agents: Mapping[str, AgentFunction]
+    agents: Mapping[str, AgentKind]
     env: Env
     limits: Limits
     observers: Observers
     counters: Counters
     jitter: Callable[[], float]
+    threads: trio.CapacityLimiter
+    """For plain agents and plain steps: one that hangs takes none of the host's own threads."""
     start_turn: Callable[[TurnJob], None]
     post_later: Callable[[Entry, Envelope, float], None]
     """Posts an envelope to an owner's control mailbox after some seconds."""

@@ -59,10 +59,10 @@ class Batches:
     """
 
     def __init__(self, store: Store, writer: Writer, limits: Limits, on_mail: Callable[[AgentIdentity], None]) -> None:
-        self.counters = StorageCounters()
+        self.counters: StorageCounters = StorageCounters()
         self.failure: BaseException | None = None
         self.has_begun = False
-        self.is_closed = False
+        self.is_closed: bool = False
         self.is_leaving = False
         self._store = store
         self._writer = writer

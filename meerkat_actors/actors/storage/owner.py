@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import trio
 
+from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
-from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest
+from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest, StorageCounters
 from meerkat_actors.actors.writer import Writer, lender_of_run
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome
@@ -30,9 +31,10 @@ class StorageHandle:
 
     def __init__(self, batches: Batches, opening: Opening) -> None:
         self._batches = batches
+        self._home = Home()
         self.opening = opening
-        self.counters = batches.counters
-        self.location = batches.location
+        self.counters: StorageCounters = batches.counters
+        self.location: str = batches.location
 
     @trio.lowlevel.enable_ki_protection
     async def commit(self, unit: Unit, on_outcome: Callable[[CommitOutcome], None] | None = None) -> CommitOutcome:
@@ -64,7 +66,9 @@ class StorageHandle:
 
         Raises:
             StoreError: storage has failed, or what was read is corrupt.
+            UsageError: the runtime is closed, or lives in another thread or process.
         """
+        self._home.check(self.location)
         slot: ReplySlot[T] = ReplySlot()
         self._batches.post(ReadRequest(read, slot))
         return await slot.wait()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Final
+from inspect import isawaitable
+from typing import Any, Final
 
 import trio
 
 from meerkat_actors.actors.mailbox import Envelope
-from meerkat_actors.actors.turn.turn import Draft, Turn, TurnJob, gathered
+from meerkat_actors.actors.turn.turn import Draft, Turn, TurnJob, gathered, in_thread
 from meerkat_actors.errors import UsageError
 from meerkat_actors.records.codec import encode_entry
 from meerkat_actors.records.commands import EndTurn
@@ -67,7 +70,7 @@ async def run_turn(job: TurnJob) -> None:
 async def _attempt(job: TurnJob) -> TurnEnding:
     draft = Draft(trio.lowlevel.current_task(), job.state)
     try:
-        return _completed(draft, await job.function(Turn(job, draft)), job.limits)
+        return _completed(draft, await _returned(job, draft), job.limits)
     except KeyboardInterrupt:
         raise
     except trio.Cancelled:  # noqa: ASYNC103 - one that nobody's scope asked for ends this turn only
@@ -84,6 +87,21 @@ async def _attempt(job: TurnJob) -> TurnEnding:
         return TurnFailed(_described(error))
     finally:
         draft.is_over = True
+
+
+async def _returned(job: TurnJob, draft: Draft) -> object:
+    function: Callable[[Turn], Any] = job.kind.fn
+    turn = Turn(job, draft)
+    if job.kind.is_async:
+        return await function(turn)
+
+    def run() -> object:
+        draft.thread = threading.get_ident()
+        return function(turn)
+
+    returned = await in_thread(run, job.threads)
+    draft.thread = None
+    return await returned if isawaitable(returned) else returned
 
 
 def _completed(draft: Draft, returned: object, limits: Limits) -> TurnCompleted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast, overload
 
@@ -11,6 +12,7 @@ from attrs import Factory, define
 
 from meerkat_actors.actors.mailbox import Envelope, Mailbox
 from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.actors.turn.kind import AgentKind
 from meerkat_actors.errors import InvalidValueError, JournalMismatchError, UsageError
 from meerkat_actors.records.codec import content_digest, decode_json, encode_entry, encode_json
 from meerkat_actors.records.commands import JournalStep
@@ -33,11 +35,10 @@ from meerkat_actors.records.runs import (
     Run,
     Sending,
 )
+from meerkat_actors.records.typed import check_type, from_json, to_json
 
 T = TypeVar("T")
-
-AgentFunction = Callable[["Turn"], Awaitable[str | None]]
-"""An agent: an async function of one turn. What it returns goes into the transcript."""
+R = TypeVar("R")
 
 
 @hot
@@ -55,16 +56,18 @@ class TurnInput:
 class TurnJob:
     """Everything one turn needs; built by the identity's owner."""
 
-    function: AgentFunction
+    kind: AgentKind
     identity: AgentIdentity
     generation: Generation
     session_id: SessionId
     run: Run
     journal: Mapping[tuple[str, int], JournalEntry]
     state: bytes | None
+    config: bytes | None
     mailbox: Mailbox
     env: Env
     limits: Limits
+    threads: trio.CapacityLimiter
     scope: trio.CancelScope
     done: trio.Event
 
@@ -75,6 +78,8 @@ class Draft:
 
     task: trio.lowlevel.Task
     state: bytes | None
+    thread: int | None = None
+    """Where the plain function that the turn was given to runs."""
     state_is_new: bool = False
     entries: list[bytes] = Factory(list[bytes])
     sendings: list[Sending] = Factory(list[Sending])
@@ -87,7 +92,7 @@ class Turn:
     """What an agent function is given: its inputs, its state, and what it may do.
 
     Everything it sets or sends commits together with its end, or not at all. It belongs to the
-    task it was given to, until the function returns.
+    task, or the thread, it was given to, until the function returns.
     """
 
     __slots__ = ("_draft", "_job")
@@ -138,20 +143,24 @@ class Turn:
         )
 
     @property
-    def state(self) -> JSON:
-        """The state that was set last, decoded afresh; None before the first time."""
-        return None if self._draft.state is None else decode_json(self._draft.state)
+    def state(self) -> Any:  # noqa: ANN401 - of the type that the kind names
+        """The state that was set last, decoded afresh; None before the first time.
 
-    def set_state(self, state: JSON) -> None:
+        A JSON value, or an instance of the kind's ``state`` class.
+        """
+        return from_json(self._draft.state, self._job.kind.state, what="the stored state")
+
+    def set_state(self, state: object) -> None:
         """Set the agent's state, to commit with the turn.
 
         Raises:
-            InvalidValueError: not a JSON value, or too big.
+            InvalidValueError: not a JSON value, or no instance of the kind's ``state`` class, or too big.
         """
         self._check()
         limits = self._job.limits
+        value = to_json(state, self._job.kind.state, what="state")
         self._draft.state = encode_json(
-            state, what="state", bytes_max=limits.state_bytes_max, depth_max=limits.json_depth_max
+            value, what="state", bytes_max=limits.state_bytes_max, depth_max=limits.json_depth_max
         )
         self._draft.state_is_new = True
 
@@ -184,15 +193,31 @@ class Turn:
         self._draft.sendings.append(Sending(recipient, input_id, encoded))
         return input_id
 
+    @property
+    def config(self) -> Any:  # noqa: ANN401 - of the type that the kind names
+        """What ``runtime.agent(..., config=)`` gave this agent last, decoded afresh; None when it never did.
+
+        A JSON value, or an instance of the kind's ``config`` class. Fixed for the length of an attempt.
+        """
+        return from_json(self._job.config, self._job.kind.config, what="the stored config")
+
+    @property
+    def resources(self) -> Any:  # noqa: ANN401 - the embedder's own
+        """The live objects that ``AgentKind(resources=)`` lends to every turn of the kind."""
+        return self._job.kind.resources
+
     @overload
     async def step(self, name: str, fn: Callable[..., Awaitable[T]], *args: object) -> T: ...
     @overload
     async def step(self, name: str, fn: Callable[..., T], *args: object) -> T: ...
-    async def step(self, name: str, fn: Callable[..., Any], *args: object) -> Any:
+    @overload
+    async def step(self, name: str, fn: Callable[..., object], *args: object, result: type[R]) -> R: ...
+    async def step(self, name: str, fn: Callable[..., Any], *args: object, result: type[Any] | None = None) -> Any:
         """Run a side effect once and record its result: after a crash it is not run again.
 
-        ``fn`` is async, or plain and then runs in a thread. Arguments and result are JSON values;
-        the result comes back as decoded from its record, on the first run as on a replay. A kill
+        ``fn`` is async, or plain and then runs in a thread. Arguments and result are JSON values, or
+        the result is an instance of the attrs class ``result``; it comes back as decoded from its
+        record, on the first run as on a replay. A kill
         between the effect and its record repeats it: pass ``turn.run_id`` on as an idempotency key.
         Cancelling the turn may leave the result recorded.
 
@@ -203,20 +228,24 @@ class Turn:
             UnknownOutcomeError: the owner ended under it; the turn is cancelled anyway.
         """
         self._check()
+        if self._draft.thread is not None:
+            raise UsageError(problem=f"{self.identity}: a plain agent can't wait for a step; make the agent async")
         limits = self._job.limits
         parse_key(name, what="step name", length_max=limits.key_length_max)
         nth = self._draft.uses[name] = self._draft.uses.get(name, 0) + 1
+        what = f"result of step {name!r}"
+        check_type(result, what="result")
         arguments = content_digest(self._encode(list(args), f"arguments of step {name!r}"))
         entry = self._job.journal.get((name, nth))
         if entry is not None:
             if entry.arguments != arguments:
                 raise JournalMismatchError(identity=self.identity, step=name, nth=nth)
             await trio.lowlevel.checkpoint()
-            return decode_json(entry.result)
+            return from_json(entry.result, result, what=what)
         try:
-            result = encode_json(
-                await _call(fn, args),
-                what=f"result of step {name!r}",
+            encoded = encode_json(
+                to_json(await _call(fn, args, self._job.threads), result, what=what),
+                what=what,
                 bytes_max=limits.step_bytes_max,
                 depth_max=limits.json_depth_max,
             )
@@ -227,10 +256,10 @@ class Turn:
             raise
         slot: ReplySlot[None] = ReplySlot()
         self._job.mailbox.post_from_child(
-            Envelope(JournalStep(self.run_id, name, nth, arguments, result), slot, wants_outcome=False)
+            Envelope(JournalStep(self.run_id, name, nth, arguments, encoded), slot, wants_outcome=False)
         )
         await slot.wait()
-        return decode_json(result)
+        return from_json(encoded, result, what=what)
 
     def _encode(self, value: object, what: str) -> bytes:
         return _encode(value, what, self._job.limits)
@@ -238,7 +267,12 @@ class Turn:
     def _check(self) -> None:
         if self._draft.is_over:
             raise UsageError(problem=f"{self.identity}: this turn is over; a turn ends when its function returns")
-        if trio.lowlevel.current_task() is not self._draft.task:
+        draft = self._draft
+        if draft.thread is None:
+            is_ours = trio.lowlevel.in_trio_task() and trio.lowlevel.current_task() is draft.task
+        else:
+            is_ours = threading.get_ident() == draft.thread
+        if not is_ours:
             raise UsageError(problem=f"{self.identity}: a turn is used from its own task only")
 
     def _check_count(self, count: int) -> None:
@@ -262,13 +296,19 @@ def _encode(value: object, what: str, limits: Limits) -> bytes:
     return encode_json(value, what=what, bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
 
 
-async def _call(fn: Callable[..., Any], args: tuple[object, ...]) -> object:
+async def _call(fn: Callable[..., Any], args: tuple[object, ...], threads: trio.CapacityLimiter) -> object:
     if inspect.iscoroutinefunction(fn):
         return await fn(*args)
+    returned = await in_thread(lambda: fn(*args), threads)
+    return await returned if inspect.isawaitable(returned) else returned
+
+
+async def in_thread(fn: Callable[[], object], threads: trio.CapacityLimiter) -> object:
+    """Run a user's plain function in a thread; cancelled, the thread is left to itself."""
 
     def run() -> tuple[object]:
         # In a tuple, because Trio refuses a coroutine: a lambda, or a callable object, may return one.
-        return (fn(*args),)
+        return (fn(),)
 
-    (returned,) = await trio.to_thread.run_sync(run, abandon_on_cancel=True)
-    return await returned if inspect.isawaitable(returned) else returned
+    (returned,) = await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=threads)
+    return returned

@@ -1,0 +1,356 @@
+"""Kinds of agents: plain functions, typed state and config, and what the embedder lends."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from attrs import define, field, frozen
+
+from meerkat_actors.actors.turn import AgentFunction, AgentKind, Turn
+from meerkat_actors.errors import (
+    IdentityBrokenError,
+    InvalidValueError,
+    TurnAbandonedError,
+    UnknownInputError,
+    UsageError,
+)
+from meerkat_actors.handles import AgentHandle
+from meerkat_actors.records.inputs import InputState
+from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.outcomes import Consumed
+from meerkat_actors.runtime import open_runtime
+from meerkat_actors.store import MemoryStore
+from tests.actors.world import echo, passes, until
+
+AT_ONCE = Limits(attempts_max=1)
+
+
+@frozen
+class Settings:
+    """How to count."""
+
+    step: int = 1
+    name: str = "n"
+
+
+@define
+class Tally:
+    """What was counted."""
+
+    total: int = 0
+    seen: list[str] = field(factory=list[str])
+
+
+async def tally(turn: Turn) -> str:
+    config: Settings = turn.config or Settings()
+    state: Tally = turn.state or Tally()
+    state.total += config.step
+    state.seen.append(turn.text)
+    turn.set_state(state)
+    return f"{config.name}{state.total}"
+
+
+TALLY = AgentKind(tally, config=Settings, state=Tally)
+
+
+async def answer(agent: AgentHandle, text: str = "x") -> str | None:
+    return (await agent.ask(text)).text
+
+
+# -- typed state and config ---------------------------------------------------------------
+
+
+async def test_state_and_config_are_instances_of_their_classes_also_after_a_restart() -> None:
+    store = MemoryStore()
+    async with open_runtime(store, agents={"tally": TALLY}) as runtime:
+        agent = await runtime.agent("a", kind="tally", config=Settings(step=5))
+        assert [await answer(agent) for _ in range(2)] == ["n5", "n10"]
+    async with open_runtime(store, agents={"tally": TALLY}) as runtime:
+        assert await answer(await runtime.agent("a", kind="tally")) == "n15"
+        assert await answer(await runtime.agent("a")) == "n20"
+
+
+async def test_another_config_holds_from_the_next_turn_and_the_same_one_writes_nothing() -> None:
+    async with open_runtime(agents={"tally": TALLY}) as runtime:
+        agent = await runtime.agent("a", kind="tally")
+        assert await answer(agent) == "n1"
+        await runtime.agent("a", kind="tally", config=Settings(step=10, name="m"))
+        assert await answer(agent) == "m11"
+        units = runtime.statistics().units
+        await runtime.agent("a", kind="tally", config=Settings(step=10, name="m"))
+        assert runtime.statistics().units == units
+        await runtime.agent("a", kind="tally", config=Settings(step=100, name="m"))
+        assert await answer(agent) == "m111"
+
+
+async def test_a_config_is_durable_when_agent_returns(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for expected, config in (("n2", Settings(step=2)), ("n5", Settings(step=3)), ("n8", None)):
+        async with open_runtime(path, agents={"tally": TALLY}) as runtime:
+            await runtime.agent("a", kind="tally", config=config)
+        async with open_runtime(path, agents={"tally": TALLY}) as runtime:
+            assert await answer(await runtime.agent("a")) == expected
+
+
+async def test_config_and_state_without_classes_are_json_values() -> None:
+    async def agent(turn: Turn) -> str:
+        turn.set_state({"config": turn.config, "before": turn.state is not None})
+        return str(turn.state)
+
+    async with open_runtime(agents={"plain": agent}) as runtime:
+        handle = await runtime.agent("a", kind="plain", config={"depth": [1, 2]})
+        assert await answer(handle) == "{'before': False, 'config': {'depth': [1, 2]}}"
+
+
+@pytest.mark.parametrize("config", [{"step": 1}, Tally(), 7, Settings])
+async def test_a_config_of_another_class_is_refused_and_nothing_is_created(config: object) -> None:
+    async with open_runtime(agents={"tally": TALLY}) as runtime:
+        with pytest.raises(InvalidValueError, match="config is a"):
+            await runtime.agent("a", kind="tally", config=config)
+        assert [row async for row in runtime.identities()] == []
+
+
+async def test_a_config_needs_its_kind() -> None:
+    async with open_runtime(agents={"tally": TALLY}) as runtime:
+        await runtime.agent("a", kind="tally")
+        with pytest.raises(UsageError, match="needs kind="):
+            await runtime.agent("a", config=Settings())
+
+
+async def test_a_state_of_another_class_is_refused_in_the_turn() -> None:
+    async def wrong(turn: Turn) -> None:
+        turn.set_state({"total": 1})
+
+    async with open_runtime(agents={"wrong": AgentKind(wrong, state=Tally)}, limits=AT_ONCE) as runtime:
+        with pytest.raises(TurnAbandonedError, match="state is a dict, not a Tally"):
+            await (await runtime.agent("a", kind="wrong")).ask("x")
+
+
+@frozen
+class Incompatible:
+    """Tally, as nobody should have changed it."""
+
+    total: str
+    missing: int
+
+
+@pytest.mark.parametrize(
+    "kind", [AgentKind(tally, config=Settings, state=Incompatible), AgentKind(tally, config=Incompatible, state=Tally)]
+)
+async def test_what_the_classes_of_today_can_not_read_is_kept_for_those_that_can(kind: AgentKind) -> None:
+    """A faulty release costs no input its attempts."""
+    store = MemoryStore()
+    async with open_runtime(store, agents={"tally": TALLY}) as runtime:
+        await (await runtime.agent("a", kind="tally", config=Settings(step=2))).ask("x")
+    async with open_runtime(store, agents={"tally": kind}) as runtime:
+        with pytest.raises(IdentityBrokenError, match=r"unreadable.*doesn't fit Incompatible.*\$\.missing"):
+            await (await runtime.agent("a")).ask("y")
+    async with open_runtime(store, agents={"tally": TALLY}) as runtime:
+        assert await answer(await runtime.agent("a")) == "n4"
+
+
+async def test_a_step_gives_an_instance_of_its_result_class_on_every_attempt() -> None:
+    calls: list[str] = []
+    seen: list[object] = []
+
+    def fetch(name: str) -> Settings:
+        calls.append(name)
+        return Settings(name=name, step=9)
+
+    async def agent(turn: Turn) -> str:
+        got = await turn.step("fetch", fetch, "k", result=Settings)
+        seen.append(got)
+        if turn.attempt == 1:
+            raise ValueError
+        return got.name
+
+    limits = Limits(backoff_seconds=0.0)
+    async with open_runtime(agents={"agent": agent}, limits=limits) as runtime:
+        assert await answer(await runtime.agent("a", kind="agent")) == "k"
+    assert calls == ["k"]
+    assert seen == [Settings(name="k", step=9)] * 2
+
+
+async def test_a_step_that_gives_another_class_fails_and_is_not_recorded() -> None:
+    async def agent(turn: Turn) -> None:
+        await turn.step("fetch", lambda: 7, result=Settings)
+
+    async with open_runtime(agents={"agent": agent}, limits=AT_ONCE) as runtime:
+        with pytest.raises(TurnAbandonedError, match="result of step 'fetch' is a int, not a Settings"):
+            await (await runtime.agent("a", kind="agent")).ask("x")
+
+
+@pytest.mark.parametrize("bad", [int, dict[str, int], 7])
+def test_only_attrs_classes_are_types_of_a_kind(bad: type) -> None:
+    with pytest.raises(InvalidValueError, match=r"config=.* is no attrs class"):
+        AgentKind(tally, config=bad)
+    with pytest.raises(InvalidValueError, match=r"state=.* is no attrs class"):
+        AgentKind(tally, state=bad)
+    with pytest.raises(UsageError, match="is no function of one Turn"):
+        AgentKind("tally")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# -- what the embedder lends --------------------------------------------------------------
+
+
+async def test_resources_are_the_embedders_own_objects() -> None:
+    lent = object()
+    found: list[object] = []
+
+    async def look(turn: Turn) -> None:
+        found.append(turn.resources)
+
+    async with open_runtime(agents={"look": AgentKind(look, resources=lent), "none": look}) as runtime:
+        await (await runtime.agent("a", kind="look")).ask("x")
+        await (await runtime.agent("b", kind="none")).ask("x")
+    assert found == [lent, None]
+
+
+# -- plain functions ----------------------------------------------------------------------
+
+
+def plain(turn: Turn) -> str:
+    """An agent that blocks, as plain functions do."""
+    number = (turn.state or 0) + 1
+    turn.set_state(number)
+    turn.append({"thread": threading.current_thread() is threading.main_thread()}, role="notice")
+    turn.send("peer", f"{number} of {turn.text}")
+    return f"{number}"
+
+
+async def test_a_plain_function_is_an_agent_in_a_thread() -> None:
+    async with open_runtime(agents={"plain": plain, "echo": echo}) as runtime:
+        agent, peer = await runtime.agent("a", kind="plain"), await runtime.agent("peer", kind="echo")
+        assert [await answer(agent, "x"), await answer(agent, "y")] == ["1", "2"]
+        await runtime.wait_idle()
+        assert [message.content async for message in agent.history()] == [
+            "2", {"thread": False}, "y", "1", {"thread": False}, "x",
+        ]  # fmt: skip
+        assert [record.content async for record in peer.inputs(order="oldest")] == ["1 of x", "2 of y"]
+
+
+async def test_plain_functions_run_beside_each_other_within_their_limit() -> None:
+    together = threading.Barrier(3)
+
+    def meet(_: Turn) -> str:
+        return str(together.wait(20) >= 0)
+
+    async with open_runtime(agents={"meet": meet}, limits=Limits(threads_max=3)) as runtime:
+        agents = [await runtime.agent(f"a-{number}", kind="meet") for number in range(6)]
+        inputs = [(agent, (await agent.send("x")).input_id) for agent in agents]
+        outcomes = [await agent.wait(input_id) for agent, input_id in inputs]
+    assert [isinstance(outcome, Consumed) and outcome.text for outcome in outcomes] == ["True"] * 6
+
+
+async def test_a_plain_function_may_give_a_coroutine() -> None:
+    async with open_runtime(agents={"later": lambda turn: echo(turn)}) as runtime:
+        assert await answer(await runtime.agent("a", kind="later"), "hello") == "hello"
+
+
+def divide(_: Turn) -> str:
+    return str(1 / 0)
+
+
+def say_a_number(_: Turn) -> Any:  # noqa: ANN401 - that is what is wrong with it
+    return 7
+
+
+def keep_an_object(turn: Turn) -> None:
+    turn.set_state(object())
+
+
+def stop_iterating(_: Turn) -> str:
+    return next(iter(()))
+
+
+def run_a_step(turn: Turn) -> str:
+    return trio.run(turn.step, "s", str)
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        (divide, "ZeroDivisionError"),
+        (say_a_number, "returns str or None"),
+        (keep_an_object, "InvalidValueError"),
+        (stop_iterating, "StopIteration"),
+        (run_a_step, "make the agent async"),
+    ],
+)
+async def test_what_a_plain_function_does_wrong_is_its_own(fails: AgentFunction, told: str) -> None:
+    async with open_runtime(agents={"fails": fails, "echo": echo}, limits=AT_ONCE) as runtime:
+        with pytest.raises(TurnAbandonedError, match=told):
+            await (await runtime.agent("a", kind="fails")).ask("x")
+        assert await answer(await runtime.agent("b", kind="echo")) == "x"
+
+
+async def test_a_plain_function_that_is_left_behind_changes_nothing_any_more() -> None:
+    """The runtime doesn't wait for its thread; what it still does is refused, and it runs again next time."""
+    begun, may_go = threading.Event(), threading.Event()
+    late: list[str] = []
+
+    def slow(turn: Turn) -> str:
+        begun.set()
+        assert may_go.wait(20)
+        try:
+            turn.set_state("late")
+        except UsageError as error:
+            late.append(str(error))
+        return "late"
+
+    store = MemoryStore()
+    async with open_runtime(store, agents={"slow": slow}, limits=Limits(shutdown_seconds=0)) as runtime:
+        admission = await (await runtime.agent("a", kind="slow")).send("x")
+        await trio.to_thread.run_sync(begun.wait)
+    may_go.set()
+    await until(lambda: bool(late))
+    assert "this turn is over" in late[0]
+    async with open_runtime(store, agents={"slow": echo}) as runtime:
+        agent = await runtime.agent("a")
+        outcome = await agent.wait(admission.input_id)
+        assert isinstance(outcome, Consumed)
+        assert outcome.text == "x"
+        assert (await agent.status()).checkpoint_version == 1
+
+
+async def test_one_turn_is_not_another_threads_either() -> None:
+    told: list[str] = []
+
+    def borrow(turn: Turn) -> None:
+        def lent() -> None:
+            try:
+                turn.set_state(1)
+            except UsageError as error:
+                told.append(str(error))
+
+        thread = threading.Thread(target=lent)
+        thread.start()
+        thread.join()
+
+    async with open_runtime(agents={"borrow": borrow}) as runtime:
+        await (await runtime.agent("a", kind="borrow")).ask("x")
+    assert ["used from its own task only" in line for line in told] == [True]
+
+
+async def test_a_hanging_thread_leaves_the_rest_alone() -> None:
+    may_go = threading.Event()
+    async with open_runtime(
+        agents={"hang": lambda _: str(may_go.wait(20)), "echo": echo}, limits=Limits(threads_max=1, shutdown_seconds=0)
+    ) as runtime:
+        hanging = await runtime.agent("a", kind="hang")
+        stuck = (await hanging.send("x")).input_id
+        await passes(20)
+        assert await answer(await runtime.agent("b", kind="echo")) == "x"
+        # The host's own threads are not ours to use up.
+        assert await trio.to_thread.run_sync(lambda: 7) == 7
+        states = [record.state async for record in hanging.inputs()]
+        assert states == [InputState.STAGED]
+        with pytest.raises(UnknownInputError):
+            await hanging.wait(runtime.new_id())
+        may_go.set()
+        outcome = await hanging.wait(stuck)
+        assert isinstance(outcome, Consumed)
