@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
 
+from attrs import evolve
+
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
 from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
@@ -60,23 +62,8 @@ def apply_effect(effect: object, index: int, work: Work) -> No | None:
 
 
 def _claim(_: Claim, __: int, work: Work) -> No | None:
-    head = work.tables.heads[work.fence.key]
-    work.tables.put(
-        work.tables.heads,
-        work.fence.key,
-        HeadRow(
-            head.kind,
-            head.session_id,
-            work.fence.token,
-            head.generation,
-            head.version,
-            head.digest,
-            head.message_count,
-            head.sends,
-            head.last_turn,
-            head.last_state,
-        ),
-    )
+    heads, key = work.tables.heads, work.fence.key
+    work.tables.put(heads, key, evolve(heads[key], token=work.fence.token))
     return None
 
 
