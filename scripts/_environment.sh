@@ -60,17 +60,23 @@ _find_python() {
     return 1
 }
 
-# uv is fast but reads no pip configuration, so it is told to trust what the system trusts; where it still can't reach
-# an index that pip can, pip does the work.
 _install() {
-    local target="$ROOT[$1]"
-    if _pip install -c "$CONSTRAINTS" uv &&
-        UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" uv pip install --quiet --python "$VENV/bin/python" \
-            -c "$CONSTRAINTS" -b "$CONSTRAINTS" -e "$target"; then
+    _pip install -c "$CONSTRAINTS" uv || true
+    install_into "$VENV" -e "${ROOT}[$1]"
+}
+
+# install_into FOLDER REQUIREMENT...: into that virtual environment, which needs no pip of its own, at the versions of
+# the constraints. uv is fast but reads no pip configuration, so it is told to trust what the system trusts; where it
+# still can't reach an index that pip can, pip does the work.
+install_into() {
+    local folder="$1"
+    shift
+    if UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" uv pip install --quiet --python "$folder/bin/python" \
+        -c "$CONSTRAINTS" -b "$CONSTRAINTS" "$@"; then
         return 0
     fi
     echo "uv could not install; trying pip" >&2
-    _pip install -c "$CONSTRAINTS" -e "$target"
+    _pip --python "$folder/bin/python" install -c "$CONSTRAINTS" "$@"
 }
 
 _pip() {
