@@ -95,6 +95,7 @@ class Writer:
             call.pending.release()
             if not call.is_awaited:
                 self._token.run_sync_soon(self._finish, call)
+            del call  # or the idle thread would keep the last batch
 
     def _finish(self, call: _Call[Any]) -> None:
         self._lender.end(call.pending)

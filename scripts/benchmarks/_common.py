@@ -30,11 +30,15 @@ TEXT: Final = "What does this function promise, and to whom? " * 9 + "Be brief. 
 REPLY: Final = "It promises to be durable before it answers. " * 8 + "And to tell each waiter one outcome."
 """What an agent answers."""
 
-USER_MESSAGE_BYTES: Final = len(orjson.dumps({"role": "user", "text": TEXT}))
-REPLY_MESSAGE_BYTES: Final = len(orjson.dumps({"role": "assistant", "text": REPLY}))
 
-PAYLOAD_BYTES: Final = len(TEXT) + USER_MESSAGE_BYTES + REPLY_MESSAGE_BYTES
-"""The content that one turn makes durable: the input once, and the two messages of its transcript."""
+def payload_bytes(text: str, reply: str) -> int:
+    """The content that one turn makes durable: the input once, and the two messages of its transcript."""
+    messages = ({"role": "user", "text": text}, {"role": "assistant", "text": reply})
+    return len(text) + sum(len(orjson.dumps(message)) for message in messages)
+
+
+PAYLOAD_BYTES: Final = payload_bytes(TEXT, REPLY)
+"""The content of one turn of a benchmark."""
 
 
 @frozen(kw_only=True)

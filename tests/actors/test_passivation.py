@@ -274,3 +274,15 @@ async def test_many_agents_may_be_asked_at_once(autojump_clock: trio.testing.Moc
             assert {answer.text for answer in answers if isinstance(answer, Answer)} == {str(turn)}
             assert len(answers) == 200
         await until(lambda: runtime.statistics().live <= 20)
+
+
+async def test_a_crowd_that_parks_at_once_leaves_as_many_as_may_stay(autojump_clock: trio.testing.MockClock) -> None:
+    """Whoever was asked to leave counts no more: else each of a crowd asks one more."""
+    gate = Gate()
+    async with running(MemoryStore(), {"gate": gate}, limits=Limits(live_max=20)) as runtime:
+        agents = [await runtime.agent(f"a{number}", kind="gate") for number in range(60)]
+        await gathered(*(partial(agent.send, "x") for agent in agents))
+        gate.open()
+        await runtime.wait_idle()
+        await passes(10)
+        assert runtime.statistics().live == 20

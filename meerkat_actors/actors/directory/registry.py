@@ -40,8 +40,9 @@ class Directory:
         self._entries: dict[AgentIdentity, Entry] = {}
         self._parked: dict[AgentIdentity, Entry] = {}
         self._busy: set[AgentIdentity] = set()
+        self._leaving: set[AgentIdentity] = set()
         self._broken: dict[AgentIdentity, IdentityBroke] = {}
-        self._idle = trio.Event()
+        self._idle = trio.lowlevel.ParkingLot()
         self._emptied = trio.Event()
         self._start_owner: Callable[[Entry], None] | None = None
         self._left_busy: AgentIdentity | None = None
@@ -124,7 +125,8 @@ class Directory:
             return True
         entry.parked_at = trio.current_time()
         self._parked[entry.identity] = entry
-        if len(self._entries) > self._limits.live_max:
+        # Without those who were asked already: a crowd that parks at once would ask one more each.
+        if len(self._entries) - len(self._leaving) > self._limits.live_max:
             self._evict(next(iter(self._parked.values())))
         return False
 
@@ -132,6 +134,7 @@ class Directory:
         """Forget an entry: the next post starts a successor. Idempotent."""
         if self._entries.get(entry.identity) is entry:
             del self._entries[entry.identity]
+            self._leaving.discard(entry.identity)
             self._parked.pop(entry.identity, None)
             if self.is_closing and entry.identity in self._busy:
                 self._left_busy = entry.identity
@@ -170,7 +173,7 @@ class Directory:
         self._home.check("wait_idle")
         await trio.lowlevel.checkpoint()
         while self._busy:
-            await self._idle.wait()
+            await self._idle.park()
         if self._left_busy is not None:
             raise WaitEndedError(identity=self._left_busy, input_id=None)
 
@@ -189,20 +192,20 @@ class Directory:
 
     def _rouse(self, entry: Entry) -> None:
         entry.is_leaving = False
+        self._leaving.discard(entry.identity)
         self._parked.pop(entry.identity, None)
-        if not self._busy and self._idle.is_set():
-            self._idle = trio.Event()
         self._busy.add(entry.identity)
 
     def _evict(self, entry: Entry) -> None:
         del self._parked[entry.identity]
         entry.is_leaving = True
+        self._leaving.add(entry.identity)
         entry.mailbox.wake()
 
     def _set_idle(self, identity: AgentIdentity) -> None:
         self._busy.discard(identity)
-        if not self._busy:
-            self._idle.set()
+        if not self._busy and self._idle:
+            self._idle.unpark_all()
 
     def _refuse_when_leaving(self, identity: AgentIdentity, envelope: Envelope) -> None:
         if self.is_closed:

@@ -88,6 +88,7 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
             if woken is None:
                 continue
             envelopes = [woken]
+            woken = None  # or an idle owner would keep its last input, and who asked
             if not mailbox.is_empty:
                 envelopes += mailbox.drain(fold_max - 1)
                 # Control is drained first, also when mail woke us.
@@ -170,7 +171,7 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
         envelopes = [*owner.held, *envelopes]
         owner.is_full, owner.held = False, []
     commands: list[Command] = [envelope.command for envelope in envelopes]
-    pulled = await _pull(owner, state, len(commands))
+    pulled = await _pull(owner, state, len(commands)) if owner.entry.mail_waiting else []
     # After what a turn posted, and before what callers send: a caller can be refused and try again, mail can't.
     place = sum(_is_from_turn(envelope) for envelope in envelopes)
     commands[place:place] = pulled
@@ -194,7 +195,7 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
 async def _pull(owner: Owner, state: IdentityState, asked: int) -> list[TakePending]:
     """Read mail, if there is any and room for it; it joins whatever this lap commits."""
     entry, room = owner.entry, _room(owner, state)
-    if not entry.mail_waiting or not state.is_created or owner.is_full or room <= 0:
+    if not state.is_created or owner.is_full or room <= 0:
         return []
     # What callers ask in this lap may need the room, too; but one place is the mail's.
     limit = min(max(room - asked, 1), owner.around.limits.pull_max)

@@ -36,15 +36,14 @@ class Counters:
     turns: int = 0
     inputs: int = 0
     running: int = 0
-    turn_ended: trio.Event = Factory(trio.Event)
-    """Fired, and replaced, whenever a turn ended and what it ended with is durable."""
+    turn_ended: trio.lowlevel.ParkingLot = Factory(trio.lowlevel.ParkingLot)
+    """Unparked when the last running turn ended and what it ended with is durable."""
 
     def end_turn(self) -> None:
         """Count a turn less."""
         self.running -= 1
-        if not self.running:
-            self.turn_ended.set()
-            self.turn_ended = trio.Event()
+        if not self.running and self.turn_ended:
+            self.turn_ended.unpark_all()
 
 
 @define(eq=False)

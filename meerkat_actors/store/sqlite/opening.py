@@ -74,8 +74,8 @@ _PRAGMAS: Final = (
     ("cell_size_check", 1),
     # Nothing is spilled to a folder with other permissions.
     ("temp_store", 2),
-    # 32 MiB of pages: the heads and index ends of many thousands of identities.
-    ("cache_size", -32_768),
+    # 16 MiB of pages: the heads and index ends of many thousands of identities.
+    ("cache_size", -16_384),
     # What a burst made the log is given back when the log restarts.
     ("journal_size_limit", 64 * 1024 * 1024),
     ("busy_timeout", BUSY_MS),
