@@ -60,6 +60,8 @@ def test_what_is_no_source_of_the_folder_is_left_aside(tmp_path: Path) -> None:
     found = read_folder(inside)
     assert [file.path for file in found.files] == ["again.py", "kept.py"]
     assert found.broken == ()
+    # What leads out is named; behind it nothing was read.
+    assert found.skipped == ("linked", "lost.py", "out.py")
 
 
 def test_every_broken_file_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> None:

@@ -175,6 +175,6 @@ def test_on_a_terminal_a_bar_moves_and_the_lines_remain(source: Path) -> None:
     os.close(ours)
     assert running.wait(timeout=60) == 0
     assert "\u2501".encode() in shown
-    for line in (b"set-up: 24 files, 5 members", b"turns: 24 files, ", b"report: out/review.md", b"database: "):
+    for line in (b"set-up: 24 files, 5 members", b"turns: 24 files, ", b"out/review.md", b"out/review.db"):
         assert line in shown
     assert b"Traceback" not in shown

@@ -44,6 +44,16 @@ class Review:
     """Of the file's bytes."""
     analysis: Analysis
 
+    @property
+    def score(self) -> int:
+        """What its findings weigh together."""
+        return sum(finding.weight for finding in self.analysis.findings)
+
+    @property
+    def found(self) -> int:
+        """How many findings there are, those that did not travel included."""
+        return len(self.analysis.findings) + self.analysis.omitted
+
 
 def to_json(value: Review | Analysis) -> JSON:
     """The record as a JSON value."""

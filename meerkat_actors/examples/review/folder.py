@@ -56,13 +56,15 @@ class SourceFolder:
     broken: tuple[BrokenFile, ...]
     problem: str | None
     """Why there is nothing to review at all; None if there is."""
+    skipped: tuple[str, ...] = ()
+    """Links that leave the folder: nothing behind them was read."""
 
 
 def read_folder(folder: Path) -> SourceFolder:
     """Read every ``*.py`` file under ``folder``; nothing is written, and no problem is raised.
 
     Left aside without a word: names that begin with a dot, ``__pycache__``, virtual environments,
-    links to folders, and links to files outside the folder.
+    and links to folders within. Links that leave the folder are left aside and named.
     """
     name = Path(os.path.realpath(folder)).name or "root"
     if not folder.is_dir():
@@ -70,8 +72,9 @@ def read_folder(folder: Path) -> SourceFolder:
         return SourceFolder(name=name, files=(), broken=(), problem=missing)
     files: list[SourceFile] = []
     broken: list[BrokenFile] = []
+    skipped: list[str] = []
     size = 0
-    for found in _python_files(folder):
+    for found in _python_files(folder, skipped):
         read = found if isinstance(found, BrokenFile) else _read(folder, found)
         if isinstance(read, BrokenFile):
             broken.append(read)
@@ -87,18 +90,19 @@ def read_folder(folder: Path) -> SourceFolder:
         files=tuple(sorted(files, key=lambda file: file.path)),
         broken=tuple(sorted(broken, key=lambda file: file.path)),
         problem=problem,
+        skipped=tuple(sorted(skipped)),
     )
 
 
-def _python_files(folder: Path) -> Iterator[str | BrokenFile]:
+def _python_files(folder: Path, skipped: list[str]) -> Iterator[str | BrokenFile]:
     unreadable: list[OSError] = []
     root = os.path.realpath(folder)
     for parent, folders, names in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not _left_aside(Path(parent, name)))
-        for name in sorted(names):
-            path = Path(parent, name)
-            if name.endswith(".py") and not name.startswith(".") and _is_inside(path, root):
-                yield path.relative_to(folder).as_posix()
+        sources = sorted(name for name in names if name.endswith(".py") and not name.startswith("."))
+        leaving = {name for name in (*folders, *sources) if not _is_inside(Path(parent, name), root)}
+        skipped.extend(Path(parent, name).relative_to(folder).as_posix() for name in leaving)
+        yield from (Path(parent, name).relative_to(folder).as_posix() for name in sources if name not in leaving)
     for error in unreadable:
         named = os.path.relpath(os.fsdecode(error.filename or folder), folder)
         yield BrokenFile(path=named, line=None, problem=f"{_reason(error)}; make it readable")
@@ -109,7 +113,7 @@ def _left_aside(folder: Path) -> bool:
 
 
 def _is_inside(path: Path, root: str) -> bool:
-    return not path.is_symlink() or os.path.realpath(path).startswith(os.path.join(root, ""))
+    return not path.is_symlink() or os.path.join(os.path.realpath(path), "").startswith(os.path.join(root, ""))
 
 
 def _read(folder: Path, path: str) -> SourceFile | BrokenFile:

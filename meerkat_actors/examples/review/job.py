@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
@@ -39,6 +39,9 @@ from meerkat_actors.records.ids import AgentIdentity
 CONCURRENT_MAX: Final = 32
 """Requests in flight at a time: enough for one commit to carry many, far below any mailbox."""
 
+LOOK_SECONDS: Final = 0.2
+"""Between two looks at the members, if somebody wants to see them."""
+
 _KEY_LENGTH_MAX: Final = 200
 
 T = TypeVar("T")
@@ -52,6 +55,8 @@ class Job:
     team: Team
     out: Path
     """A folder, made if it doesn't exist."""
+    look: Callable[[Sequence[meerkat.IdentityStatus]], None] | None = None
+    """Told every ``LOOK_SECONDS`` how the members are, while the job runs; None: nobody looks."""
 
     @property
     def database(self) -> Path:
@@ -84,6 +89,8 @@ class JobResult:
     dead_letters: tuple[DeadLetter, ...]
     missing: tuple[str, ...]
     """Paths of which no review reached the lead."""
+    reviews: tuple[Review, ...]
+    """What the report is made of."""
 
 
 @frozen(kw_only=True)
@@ -108,18 +115,20 @@ async def review_folder(job: Job, progress: Progress) -> JobResult:
     async with meerkat.open_runtime(job.database, agents=AGENTS) as runtime:
         members = await _set_up(runtime, job, progress)
         started = trio.current_time()
-        admissions = await _admit(members, job, progress)
-        dead_letters = await _reviews(members, job, admissions, progress)
-        await runtime.wait_idle()
+        async with _open_look(members, job):
+            admissions = await _admit(members, job, progress)
+            dead_letters = await _reviews(members, job, admissions, progress)
+            await runtime.wait_idle()
         seconds = trio.current_time() - started
         progress(PhaseStarted(phase=Phase.REPORT, total=1))
         received, unread = await _received(members[job.team.lead.identity].agent, job.folder.files)
         missing = tuple(file.path for file in job.folder.files if (file.path, file.digest) not in received)
+        reviews = tuple(received.values())
         page = compose_report(
             Reviewed(
                 folder=job.folder.name,
                 version=analysis_version(),
-                reviews=tuple(received.values()),
+                reviews=reviews,
                 missing=missing,
                 broken=job.folder.broken,
             )
@@ -127,7 +136,13 @@ async def review_folder(job: Job, progress: Progress) -> JobResult:
         await trio.to_thread.run_sync(write_page, job.report, page)
         progress(ReportWritten(reviews=len(received)))
         statistics = runtime.statistics()
-    return JobResult(statistics=statistics, seconds=seconds, dead_letters=(*dead_letters, *unread), missing=missing)
+    return JobResult(
+        statistics=statistics,
+        seconds=seconds,
+        dead_letters=(*dead_letters, *unread),
+        missing=missing,
+        reviews=reviews,
+    )
 
 
 async def _set_up(runtime: meerkat.Runtime, job: Job, progress: Progress) -> Mapping[AgentIdentity, _Member]:
@@ -141,6 +156,32 @@ async def _set_up(runtime: meerkat.Runtime, job: Job, progress: Progress) -> Map
 
     await _each(job.team.members, lambda member: resume(member.identity, member.kind))
     return members
+
+
+@asynccontextmanager
+async def _open_look(members: Mapping[AgentIdentity, _Member], job: Job) -> AsyncGenerator[None, None]:
+    """Show the members to whoever looks until the block ends."""
+    if job.look is None:
+        yield
+        return
+    look = job.look
+
+    async def look_once() -> None:
+        # A member that can't answer is the job's matter, not the picture's.
+        with suppress(meerkat.MeerkatError):
+            look([await member.agent.status() for member in members.values()])
+
+    async def run_look() -> None:
+        # A picture has a rate of frames: what it shows is sampled, and nobody waits for it.
+        while True:
+            await look_once()
+            await trio.sleep(LOOK_SECONDS)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_look)
+        yield
+        nursery.cancel_scope.cancel()
+    await look_once()
 
 
 # -- admission and turns ------------------------------------------------------------------

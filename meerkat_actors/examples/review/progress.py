@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from attrs import frozen
 
 from meerkat_actors.records.ids import AgentIdentity, InputId
 from meerkat_actors.records.outcomes import Outcome
+from meerkat_actors.records.status import IdentityStatus
 
 
 class Phase(StrEnum):
@@ -83,3 +85,15 @@ class Progress(Protocol):
     def __call__(self, event: ProgressEvent, /) -> None:
         """Take note of ``event``."""
         ...
+
+
+@frozen(kw_only=True)
+class Picture:
+    """What a live picture is told; nothing, where there is none."""
+
+    move: Callable[[Phase, int, int], None] = lambda phase, done, total: None
+    """A phase has done so many of so many steps."""
+    end_turn: Callable[[str, str], None] = lambda identity, text: None
+    """The agent ended a turn, and this is what it said."""
+    look: Callable[[Sequence[IdentityStatus]], None] | None = None
+    """How the members are now; None: nobody wants to know."""

@@ -33,12 +33,12 @@ class Reviewed:
 
 def compose_report(reviewed: Reviewed) -> str:
     """Compose the page, worst files first; equal reviews make equal bytes, in whatever order they came."""
-    ranked = sorted(reviewed.reviews, key=lambda review: (-_score(review), review.path))
+    ranked = sorted(reviewed.reviews, key=lambda review: (-review.score, review.path))
     faulty = [review for review in ranked if review.analysis.findings]
     lines = [
         f"# Review of {_code(reviewed.folder)}",
         "",
-        f"{_count(len(ranked), 'file')} reviewed, {_count(sum(map(_found, ranked)), 'finding')}"
+        f"{_count(len(ranked), 'file')} reviewed, {_count(sum(review.found for review in ranked), 'finding')}"
         f" in {_count(len(faulty), 'file')}; {len(ranked) - len(faulty)} without any.",
         "",
         f"Analysed with {_code(reviewed.version)}."
@@ -88,7 +88,7 @@ def _worst(faulty: list[Review]) -> Iterator[str]:
         for finding in review.analysis.findings:
             weights[finding.rule] += finding.weight
         heaviest = min(weights, key=lambda rule: (-weights[rule], rule))
-        yield f"| {place} | {_code(review.path)} | {_score(review)} | {_found(review)} | {_meaning(heaviest)} |"
+        yield f"| {place} | {_code(review.path)} | {review.score} | {review.found} | {_meaning(heaviest)} |"
 
 
 def _files(faulty: list[Review]) -> Iterator[str]:
@@ -96,7 +96,7 @@ def _files(faulty: list[Review]) -> Iterator[str]:
         yield from ("", "## Findings by file")
     for review in faulty:
         yield from ("", f"### {_code(review.path)}", "")
-        yield from (f"Score {_score(review)}, {_count(_found(review), 'finding')}.", "")
+        yield from (f"Score {review.score}, {_count(review.found, 'finding')}.", "")
         yield from map(_line, sorted(review.analysis.findings, key=_order))
         if review.analysis.omitted:
             yield f"- and {review.analysis.omitted} more"
@@ -108,14 +108,6 @@ def _order(finding: Finding) -> tuple[int, str, str]:
 
 def _line(finding: Finding) -> str:
     return f"- line {finding.line}: {_message(finding.message)} ({_escaped(finding.rule)}, {finding.weight})"
-
-
-def _score(review: Review) -> int:
-    return sum(finding.weight for finding in review.analysis.findings)
-
-
-def _found(review: Review) -> int:
-    return len(review.analysis.findings) + review.analysis.omitted
 
 
 def _count(number: int, noun: str) -> str:

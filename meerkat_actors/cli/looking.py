@@ -1,0 +1,211 @@
+"""Commands that look into a database: they own nothing, lock nothing and write nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from typing import Final
+
+import click
+
+from meerkat_actors.cli import paging, records
+from meerkat_actors.cli.output import Record, count_text, print_facts, print_json, print_table, size_text
+from meerkat_actors.errors import UnknownIdentityError
+from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, parse_identity
+from meerkat_actors.store import StoreReader, Survey, open_reader, owner_of
+
+LIMIT_MAX: Final = 1_000_000
+
+
+def _parse_after(_: click.Context, parameter: click.Parameter, name: str | None) -> AgentIdentity | None:
+    # Any text will do, of an identity or not; what an argument holds that is no UTF-8 is no text.
+    if name is not None and not name.isascii():
+        problem = f"{name!a}: names are ASCII"
+        raise click.BadParameter(problem, param=parameter)
+    return None if name is None else AgentIdentity(name)
+
+
+_database = click.argument("database", type=click.Path(), metavar="DB")
+_identity = click.argument("identity")
+_limit = click.option(
+    "--limit", type=click.IntRange(1, LIMIT_MAX), default=20, show_default=True, metavar="N", help="Rows at most."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="JSON lines, complete and unclipped.")
+
+
+@click.command(short_help="Tell what is in DB, and who owns it now.")
+@_database
+@_json
+def status(database: str, *, as_json: bool) -> None:
+    """Tell what is in DB, and who owns it now."""
+    with closing(open_reader(database)) as reader:
+        survey = reader.survey()
+        record = _status_record(reader.location, survey)
+    if as_json:
+        print_json([record])
+    else:
+        print_facts(_status_facts(record, survey), footer=f"its agents: meerkat-actors identities {database}")
+
+
+@click.command(short_help="List the agents of DB.")
+@_database
+@click.option("--after", metavar="NAME", callback=_parse_after, help="Begin behind this name.")
+@_limit
+@_json
+def identities(database: str, *, after: AgentIdentity | None, limit: int, as_json: bool) -> None:
+    """List the agents of DB in the order of their names."""
+    with closing(open_reader(database)) as reader:
+        rows = paging.identities_from(reader, after, limit)
+        if as_json:
+            print_json(map(records.identity_record, rows))
+            return
+        found = list(rows)
+    more = f"go on with --after {found[-1].identity}" if len(found) == limit else "that is all"
+    footer = f"{count_text(len(found), 'agent')}; {more}" if found else "no agents here"
+    print_table(records.IDENTITY_COLUMNS, map(records.identity_cells, found), footer=footer)
+
+
+@click.command(short_help="List inputs, newest first.")
+@_database
+@click.argument("identity", required=False)
+@_limit
+@_json
+def inputs(database: str, identity: str | None, *, limit: int, as_json: bool) -> None:
+    """List the inputs of IDENTITY, or of everybody in DB, newest first."""
+    with closing(open_reader(database)) as reader:
+        if identity is None:
+            pairs = iter(reader.latest_inputs(limit=limit))
+        else:
+            name = _known(reader, identity)
+            pairs = ((name, row) for row in paging.inputs_of(reader, name, limit))
+        if as_json:
+            print_json(paging.made(reader, records.input_record, pairs))
+            return
+        found = list(paging.made(reader, records.input_cells, pairs))
+    footer = _footer(len(found), "input", limit)
+    if identity is None:
+        print_table(records.LATEST_COLUMNS, found, footer=footer)
+    else:
+        print_table(records.INPUT_COLUMNS, (cells[1:] for cells in found), footer=footer)
+
+
+@click.command(short_help="Show a transcript, newest message first.")
+@_database
+@_identity
+@_limit
+@_json
+def history(database: str, identity: str, *, limit: int, as_json: bool) -> None:
+    """Show the transcript of IDENTITY, newest message first."""
+    with closing(open_reader(database)) as reader:
+        name = _known(reader, identity)
+        messages = islice(_messages(reader, name, limit), limit)
+        if as_json:
+            print_json(messages)
+            return
+        found = list(messages)
+    footer = _footer(len(found), "message", limit)
+    print_table(records.MESSAGE_COLUMNS, map(records.message_cells, found), footer=footer)
+
+
+@click.command(short_help="List what each turn consumed, newest first.")
+@_database
+@_identity
+@_limit
+@_json
+def receipts(database: str, identity: str, *, limit: int, as_json: bool) -> None:
+    """List the receipts of IDENTITY, newest first: what each turn consumed, and the transcript after it."""
+    with closing(open_reader(database)) as reader:
+        turns = paging.turns_of(reader, _known(reader, identity), limit)
+        if as_json:
+            print_json(paging.made(reader, records.receipt_record, turns))
+            return
+        found = list(paging.made(reader, records.receipt_cells, turns))
+    footer = _footer(len(found), "receipt", limit)
+    print_table(records.RECEIPT_COLUMNS, found, footer=footer)
+
+
+@click.command(short_help="List what happened in DB, oldest first.")
+@_database
+@click.option(
+    "--after", type=click.IntRange(0, COUNTER_MAX), metavar="N", help="Begin behind event N; default: the last ones."
+)
+@_limit
+@_json
+def events(database: str, *, after: int | None, limit: int, as_json: bool) -> None:
+    """List what happened in DB, oldest first: inputs admitted, mail sent, turns committed."""
+    with closing(open_reader(database)) as reader:
+        # Every event has a sequence of its own, so these are the last ones, or a few less.
+        begin = max(0, reader.survey().last_sequence - limit) if after is None else after
+        rows = paging.events_from(reader, begin, limit)
+        if as_json:
+            print_json(map(records.event_record, rows))
+            return
+        found = list(rows)
+    last = found[-1].sequence if found else begin
+    footer = f"{count_text(len(found), 'event')}; what comes next: --after {last}"
+    print_table(records.EVENT_COLUMNS, map(records.event_cells, found), footer=footer)
+
+
+def _messages(reader: StoreReader, name: AgentIdentity, limit: int) -> Iterator[Record]:
+    # No turn without an input, and no input without a message.
+    turns = paging.turns_of(reader, name, limit)
+    for messages in paging.made(reader, partial(records.message_records, name), turns):
+        yield from reversed(messages)
+
+
+def _known(reader: StoreReader, text: str) -> AgentIdentity:
+    name = parse_identity(text)
+    try:
+        reader.require_identity(name)
+    except UnknownIdentityError as error:
+        problem = f"{name}: no such identity in {reader.location}; list them with: meerkat-actors identities"
+        raise click.ClickException(problem) from error
+    return name
+
+
+def _footer(found: int, noun: str, limit: int) -> str:
+    if found == 0:
+        return f"no {noun}s yet"
+    return f"the newest {count_text(found, noun)}; --limit for more" if found == limit else count_text(found, noun)
+
+
+def _status_record(path: str, survey: Survey) -> Record:
+    return {
+        "database": path,
+        "bytes": os.path.getsize(path),
+        "log_bytes": os.path.getsize(f"{path}-wal") if os.path.exists(f"{path}-wal") else 0,
+        "store_id": survey.store_id,
+        "owner": owner_of(path),
+        "incarnation": survey.incarnation,
+        "clean": survey.was_clean,
+        "last_sequence": survey.last_sequence,
+        "identities": survey.identities.number,
+        "identities_exact": survey.identities.is_exact,
+        "turns": survey.turns.number,
+        "turns_exact": survey.turns.is_exact,
+        "open_inputs": survey.open_inputs.number,
+        "open_inputs_exact": survey.open_inputs.is_exact,
+    }
+
+
+def _status_facts(record: Record, survey: Survey) -> Iterator[tuple[str, str]]:
+    size, log = record["bytes"], record["log_bytes"]
+    assert isinstance(size, int)
+    assert isinstance(log, int)
+    yield "database", str(record["database"])
+    yield "size", size_text(size) + (f", and {size_text(log)} of log" if log else "")
+    yield "owner", "nobody" if record["owner"] is None else f"process {record['owner']}"
+    if record["owner"] is None:
+        yield "last end", "in good order" if survey.was_clean else "not in good order; the next start recovers"
+    yield "starts", f"{survey.incarnation:,}"
+    yield "identities", _about(survey.identities.number, is_exact=survey.identities.is_exact)
+    yield "turns", _about(survey.turns.number, is_exact=survey.turns.is_exact)
+    open_inputs = survey.open_inputs
+    yield "open inputs", f"{open_inputs.number:,}" if open_inputs.is_exact else f"more than {open_inputs.number:,}"
+
+
+def _about(number: int, *, is_exact: bool) -> str:
+    return f"{number:,}" if is_exact else f"about {number:,}"

@@ -1,0 +1,78 @@
+"""Rows of a store one after another, read in pages, up to a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Final, TypeVar
+
+from meerkat_actors.records.activation import IdentityRow
+from meerkat_actors.records.boundaries import TurnRow
+from meerkat_actors.records.ids import AgentIdentity
+from meerkat_actors.records.inputs import InputRow
+from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.store import StoreReader
+from meerkat_actors.store.sqlite.reading import legible
+
+_PAGE: Final = 100
+"""Rows read at a time; memory holds no more of them, whatever the limit."""
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def made(reader: StoreReader, make: Callable[[T], R], rows: Iterable[T]) -> Iterator[R]:
+    """What is made of each row.
+
+    Raises:
+        StoreCorruptError: a row that does not decode.
+    """
+    for row in rows:
+        yield legible(reader.location, partial(make, row))
+
+
+def identities_from(reader: StoreReader, after: AgentIdentity | None, limit: int) -> Iterator[IdentityRow]:
+    """Identities in the order of their names."""
+    while limit > 0:
+        rows = reader.page_identities(after=after, limit=min(limit, _PAGE))
+        yield from rows
+        if not rows:
+            return
+        limit -= len(rows)
+        after = rows[-1].identity
+
+
+def inputs_of(reader: StoreReader, identity: AgentIdentity, limit: int) -> Iterator[InputRow]:
+    """Admitted inputs, newest first."""
+    after: int | None = None
+    while limit > 0:
+        rows = reader.page_inputs(identity, after=after, limit=min(limit, _PAGE), newest_first=True)
+        yield from rows
+        if not rows:
+            return
+        limit -= len(rows)
+        after = rows[-1].admission
+
+
+def turns_of(reader: StoreReader, identity: AgentIdentity, limit: int) -> Iterator[TurnRow]:
+    """Boundaries, newest first."""
+    before: int | None = None
+    while limit > 0 and before != 0:
+        rows = reader.page_turns(identity, before=before, limit=min(limit, _PAGE))
+        yield from rows
+        if not rows:
+            return
+        limit -= len(rows)
+        before = rows[-1].previous
+
+
+def events_from(reader: StoreReader, after: int, limit: int) -> Iterator[StoredEvent]:
+    """What happened, oldest first."""
+    while limit > 0:
+        events = reader.page_events(after=after, limit=min(limit, _PAGE))
+        yield from events
+        if not events:
+            return
+        limit -= len(events)
+        after = events[-1].sequence

@@ -1,0 +1,188 @@
+"""Rows of a store as records: every field for a program, the telling ones for a table."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from meerkat_actors.cli.output import Column, Kind, Record, count_text
+from meerkat_actors.records.activation import IdentityRow
+from meerkat_actors.records.boundaries import TurnRow
+from meerkat_actors.records.codec import decode_abandoned, decode_consumed, decode_json, decode_log, decode_receipt
+from meerkat_actors.records.content import JSON
+from meerkat_actors.records.ids import AgentIdentity
+from meerkat_actors.records.inputs import InputRow
+from meerkat_actors.records.outcomes import Receipt
+from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
+
+IDENTITY_COLUMNS: Final = (
+    Column(title="identity", kind=Kind.NAME),
+    Column(title="kind", kind=Kind.NAME),
+    Column(title="version", kind=Kind.NUMBER),
+    Column(title="messages", kind=Kind.NUMBER),
+    Column(title="resets", kind=Kind.NUMBER),
+)
+INPUT_COLUMNS: Final = (
+    Column(title="#", kind=Kind.NUMBER),
+    Column(title="state", kind=Kind.WORD),
+    Column(title="from", kind=Kind.NAME),
+    Column(title="content", kind=Kind.PROSE),
+    Column(title="outcome", kind=Kind.PROSE),
+)
+LATEST_COLUMNS: Final = (Column(title="identity", kind=Kind.NAME), *INPUT_COLUMNS)
+MESSAGE_COLUMNS: Final = (
+    Column(title="turn", kind=Kind.NUMBER),
+    Column(title="role", kind=Kind.WORD),
+    Column(title="from", kind=Kind.NAME),
+    Column(title="content", kind=Kind.PROSE, folds=True),
+)
+RECEIPT_COLUMNS: Final = (
+    Column(title="version", kind=Kind.NUMBER),
+    Column(title="inputs", kind=Kind.NUMBER),
+    Column(title="messages", kind=Kind.NUMBER),
+    Column(title="run", kind=Kind.NAME),
+    Column(title="digest", kind=Kind.NAME),
+)
+EVENT_COLUMNS: Final = (
+    Column(title="#", kind=Kind.NUMBER),
+    Column(title="event", kind=Kind.WORD),
+    Column(title="identity", kind=Kind.NAME),
+    Column(title="what", kind=Kind.PROSE),
+)
+
+
+def identity_record(row: IdentityRow) -> Record:
+    """One identity."""
+    return {
+        "identity": row.identity,
+        "kind": row.kind,
+        "generation": row.generation,
+        "version": row.version,
+        "messages": row.message_count,
+    }
+
+
+def identity_cells(row: IdentityRow) -> tuple[str, ...]:
+    """In the order of ``IDENTITY_COLUMNS``."""
+    return row.identity, row.kind, str(row.version), str(row.message_count), str(row.generation)
+
+
+def input_record(pair: tuple[AgentIdentity, InputRow]) -> Record:
+    """One input of an agent, with its outcome if it has one."""
+    identity, row = pair
+    return {
+        "sequence": row.sequence,
+        "identity": identity,
+        "input_id": row.input_id,
+        "kind": row.kind.value,
+        "state": row.state.value,
+        "sender": row.sender,
+        "admission": row.admission,
+        "run_id": row.run_id,
+        "attempts": row.attempts,
+        "interruptions": row.interruptions,
+        "content": decode_json(row.content),
+        "outcome": _outcome(row),
+    }
+
+
+def input_cells(pair: tuple[AgentIdentity, InputRow]) -> tuple[str, ...]:
+    """In the order of ``LATEST_COLUMNS``."""
+    identity, row = pair
+    match _outcome(row):
+        case {"text": text}:
+            outcome = text_of(text)
+        case {"reason": reason, "detail": detail}:
+            outcome = f"{reason}: {detail}"
+        case _:
+            outcome = f"failed {count_text(row.attempts, 'time')} so far" if row.attempts else ""
+    admission = "" if row.admission is None else str(row.admission)
+    return identity, admission, row.state.value, row.sender or "", text_of(decode_json(row.content)), outcome
+
+
+def message_records(identity: AgentIdentity, row: TurnRow) -> list[Record]:
+    """The messages that one boundary added, in order."""
+    return [
+        {
+            "identity": identity,
+            "version": row.version,
+            "role": entry["role"],
+            "content": entry["content"],
+            "input_id": entry.get("input"),
+            "sender": entry.get("sender"),
+        }
+        for entry in decode_log(row.body)
+    ]
+
+
+def message_cells(record: Record) -> tuple[str, ...]:
+    """In the order of ``MESSAGE_COLUMNS``."""
+    sender = record["sender"]
+    return str(record["version"]), str(record["role"]), text_of(sender or ""), text_of(record["content"])
+
+
+def receipt_record(row: TurnRow) -> Record:
+    """One receipt."""
+    receipt = decode_receipt(row)
+    return {
+        "identity": receipt.identity,
+        "generation": receipt.generation,
+        "version": receipt.checkpoint_version,
+        "run_id": receipt.run_id,
+        "sequence": receipt.sequence,
+        "contributors": list(receipt.contributors),
+        "digest": receipt.digest,
+        "messages": receipt.message_count,
+    }
+
+
+def receipt_cells(row: TurnRow) -> tuple[str, ...]:
+    """In the order of ``RECEIPT_COLUMNS``."""
+    receipt: Receipt = decode_receipt(row)
+    contributors, messages = len(receipt.contributors), receipt.message_count
+    return str(receipt.checkpoint_version), str(contributors), str(messages), receipt.run_id, receipt.digest[:16]
+
+
+def event_record(event: StoredEvent) -> Record:
+    """One event."""
+    return {
+        "sequence": event.sequence,
+        "kind": event.kind.value,
+        "identity": event.identity,
+        "input_id": event.input_id,
+        "sender": event.sender,
+        "run_id": event.run_id,
+        "version": event.version,
+    }
+
+
+def event_cells(event: StoredEvent) -> tuple[str, ...]:
+    """In the order of ``EVENT_COLUMNS``."""
+    match event.kind:
+        case StoredEventKind.ADMITTED:
+            what = f"input {event.input_id}"
+        case StoredEventKind.SENT:
+            what = f"input {event.input_id} from {event.sender}"
+        case StoredEventKind.TURN:
+            what = f"version {event.version} by run {event.run_id}"
+        case _:
+            assert_never(event.kind)
+    return str(event.sequence), event.kind.value, event.identity, what
+
+
+def text_of(value: JSON) -> str:
+    """A value for people: text as it is, everything else as compact JSON."""
+    if isinstance(value, str):
+        return value
+    import json
+
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _outcome(row: InputRow) -> JSON:
+    if row.turn is not None:
+        consumed = decode_consumed(row.turn)
+        return {"text": consumed.text, "version": consumed.receipt.checkpoint_version}
+    if row.ending is not None:
+        abandoned = decode_abandoned(row.ending)
+        return {"reason": abandoned.reason.value, "detail": abandoned.detail}
+    return None

@@ -1,0 +1,327 @@
+"""Every command that looks into a database: tables, JSON lines, limits, foreign text, and whoever owns it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+import trio
+
+import meerkat_actors as meerkat
+from meerkat_actors.store import open_reader
+from tests.cli.command import MEERKAT, here, refused, rows, shown, told
+from tests.cli.command import meerkat as run
+from tests.cli.population import populate
+from tests.examples.command import environment
+
+HOSTILE: Final = "\x1b[2J\x1b]0;owned\x07[bold red]loud[/]\r\n\u202egnp.exe \u009b31m \udcff".replace(
+    "\udcff", "\ufffd"
+)
+
+# Goes on asking an agent for as long as it lives.
+WRITE: Final = """
+import sys
+import trio
+import meerkat_actors as meerkat
+
+async def echo(turn):
+    return turn.text
+
+async def main(path):
+    async with meerkat.open_runtime(path, agents={"echo": echo}) as runtime:
+        agent = await runtime.agent("echo-1", kind="echo")
+        for number in range(1_000_000):
+            await agent.ask(f"number {number}")
+            if number == 0:
+                print("written", flush=True)
+
+trio.run(main, sys.argv[1])
+"""
+
+
+async def clerk(turn: meerkat.Turn) -> str:
+    if turn.text == "fail":
+        message = "no such thing"
+        raise ValueError(message)
+    turn.send("archive", {"said": turn.text})
+    return f"noted {turn.text}"
+
+
+async def archive(turn: meerkat.Turn) -> None:
+    """Its transcript is what it keeps."""
+
+
+async def fill(database: Path) -> None:
+    limits = meerkat.Limits(attempts_max=1)
+    agents = {"clerk": clerk, "archive": archive}
+    async with meerkat.open_runtime(database, agents=agents, limits=limits) as runtime:
+        agent = await runtime.agent("clerk-1", kind="clerk")
+        await runtime.agent("archive", kind="archive")
+        for text in ("one", HOSTILE, "three"):
+            await agent.ask(text)
+        with contextlib.suppress(meerkat.TurnAbandonedError):
+            await agent.ask("fail")
+        await runtime.wait_idle()
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``a.db``, that a runtime wrote and left in good order."""
+    folder = tmp_path_factory.mktemp("office")
+    trio.run(fill, folder / "a.db")
+    return folder
+
+
+def test_status_tells_what_is_there_and_that_nobody_owns_it(office: Path) -> None:
+    lines = dict(line.split(maxsplit=1) for line in told("status", "a.db", cwd=office).splitlines())
+    assert lines["owner"].strip() == "nobody"
+    assert lines["identities"].strip() == "2"
+    assert "in good order" in lines["last"]
+    (status,) = rows("status", "a.db", cwd=office)
+    assert status["database"] == str(office / "a.db")
+    assert status["bytes"] == (office / "a.db").stat().st_size
+    assert (status["owner"], status["log_bytes"], status["clean"], status["incarnation"]) == (None, 0, True, 1)
+    assert (status["identities"], status["turns"], status["open_inputs"]) == (2, 6, 0)
+    assert status["identities_exact"] is status["turns_exact"] is True
+
+
+def test_identities_are_listed_by_name_from_beyond_one(office: Path) -> None:
+    assert [row["identity"] for row in rows("identities", "a.db", cwd=office)] == ["archive", "clerk-1"]
+    assert [row["kind"] for row in rows("identities", "a.db", "--after", "archive", cwd=office)] == ["clerk"]
+    table = told("identities", "a.db", cwd=office)
+    assert table.splitlines()[0].split() == ["identity", "kind", "version", "messages", "resets"]
+    assert table.endswith("2 agents; that is all\n")
+    assert "go on with --after archive" in told("identities", "a.db", "--limit", 1, cwd=office)
+    assert told("identities", "a.db", "--after", "zoe", cwd=office) == "no agents here\n"
+
+
+def test_inputs_are_those_of_one_agent_or_of_all_newest_first(office: Path) -> None:
+    mine = rows("inputs", "a.db", "clerk-1", cwd=office)
+    assert [row["content"] for row in mine] == ["fail", "three", HOSTILE, "one"]
+    assert [row["state"] for row in mine] == ["abandoned", "consumed", "consumed", "consumed"]
+    assert mine[0]["outcome"] == {"reason": "attempts_exhausted", "detail": "ValueError: no such thing"}
+    assert mine[3]["outcome"] == {"text": "noted one", "version": 1}
+    everybody = rows("inputs", "a.db", cwd=office)
+    assert len(everybody) == 7
+    assert {row["identity"] for row in everybody} == {"clerk-1", "archive"}
+    assert {row["sender"] for row in everybody} == {"clerk-1", None}
+    sequences = [row["sequence"] for row in everybody]
+    assert sequences == sorted(sequences, reverse=True)
+    table = told("inputs", "a.db", "clerk-1", "--limit", 2, cwd=office)
+    assert "attempts_exhausted: ValueError: no such thing" in table
+    assert table.endswith("the newest 2 inputs; --limit for more\n")
+    assert "archive" in told("inputs", "a.db", cwd=office)
+
+
+def test_history_is_the_transcript_newest_first(office: Path) -> None:
+    messages = rows("history", "a.db", "clerk-1", cwd=office)
+    assert [message["role"] for message in messages[-2:]] == ["assistant", "user"]
+    assert [message["content"] for message in messages[-2:]] == ["noted one", "one"]
+    assert len(rows("history", "a.db", "clerk-1", "--limit", 3, cwd=office)) == 3
+    assert '{"said":"one"}' in told("history", "a.db", "archive", cwd=office)
+
+
+def test_receipts_are_listed_newest_first(office: Path) -> None:
+    receipts = rows("receipts", "a.db", "clerk-1", cwd=office)
+    assert [receipt["version"] for receipt in receipts] == [3, 2, 1]
+    assert all(len(receipt["contributors"]) == 1 and len(receipt["digest"]) == 64 for receipt in receipts)
+    assert receipts[0]["digest"][:16] in told("receipts", "a.db", "clerk-1", cwd=office)
+
+
+def test_events_are_the_last_ones_or_those_behind_a_number(office: Path) -> None:
+    events = rows("events", "a.db", "--after", 0, cwd=office)
+    assert {event["kind"] for event in events} == {"admitted", "sent", "turn"}
+    assert rows("events", "a.db", cwd=office) == events
+    assert rows("events", "a.db", "--limit", 3, cwd=office) == events[-3:]
+    assert rows("events", "a.db", "--after", events[4]["sequence"], cwd=office) == events[5:]
+    table = told("events", "a.db", "--limit", 2, cwd=office)
+    assert table.endswith(f"2 events; what comes next: --after {events[-1]['sequence']}\n")
+    assert told("events", "a.db", "--after", 2**63 - 1, cwd=office).startswith("0 events")
+
+
+@pytest.mark.parametrize("command", [("inputs", "clerk-1"), ("history", "clerk-1"), ("inputs",), ("events",)])
+def test_nothing_that_agents_say_steers_a_terminal(office: Path, command: tuple[str, ...]) -> None:
+    name, *identity = command
+    table = told(name, "a.db", *identity, cwd=office)
+    assert all(character.isprintable() or character == "\n" for character in table)
+    lines = told(name, "a.db", *identity, "--json", cwd=office)
+    assert all(" " <= character <= "~" or character == "\n" for character in lines)
+    received, code = shown(name, "a.db", *identity, cwd=office, columns=60)
+    assert code == 0
+    for steering in (b"\x1b[2J", b"\x1b]0;", b"\x07", "\u202e".encode(), "\u009b".encode()):
+        assert steering not in received
+    if identity:
+        assert "\\x1b[2J" in table
+        # Nor is it markup.
+        assert "[bold red]loud[/]" in table
+
+
+@pytest.mark.parametrize("columns", [20, 60, 100, 160])
+def test_a_table_fits_its_terminal(office: Path, columns: int) -> None:
+    for arguments in (("inputs", "a.db"), ("history", "a.db", "clerk-1"), ("events", "a.db"), ("identities", "a.db")):
+        table = run(*arguments, cwd=office, variables={"COLUMNS": str(columns)}).stdout
+        assert max(map(len, table.splitlines()[:-1])) <= columns
+
+
+def test_a_terminal_gets_colours_unless_it_does_not_want_them(office: Path) -> None:
+    assert b"\x1b[1m" in shown("identities", "a.db", cwd=office)[0]
+    without, _ = shown("identities", "a.db", cwd=office, variables={"NO_COLOR": "1"})
+    assert b"\x1b[3" not in without
+    assert "\x1b" not in told("identities", "a.db", cwd=office)
+
+
+def test_a_terminal_of_another_encoding_gets_escapes(office: Path) -> None:
+    ended = run("history", "a.db", "clerk-1", cwd=office, variables={"PYTHONIOENCODING": "ascii"})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "noted three" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["status"], "Missing argument 'DB'"),
+        (["status", "gone.db"], "there is no such file"),
+        (["status", "."], "is no file"),
+        (["status", ""], "is no path of a store"),
+        (["status", "letter.txt"], "is not a database"),
+        (["history", "a.db"], "Missing argument 'IDENTITY'"),
+        (["history", "a.db", "nobody"], "nobody: no such identity"),
+        (["inputs", "a.db", "\x1b[2J"], "is no agent identity"),
+        (["receipts", "a.db", "a/b/c"], "is no agent identity"),
+        (["inputs", "a.db", "--limit", "0"], "Invalid value for '--limit'"),
+        (["inputs", "a.db", "--limit", "x"], "Invalid value for '--limit'"),
+        (["events", "a.db", "--after", "-1"], "Invalid value for '--after'"),
+        (["events", "a.db", "--after", str(2**63)], "Invalid value for '--after'"),
+        (["events", "a.db", "--colour"], "No such option"),
+        (["identities", "a.db", "--after", "\udcff"], "names are ASCII"),
+        (["stauts", "a.db"], "No such command 'stauts'"),
+    ],
+)
+def test_bad_input_is_one_line_and_the_exit_code_2(office: Path, arguments: list[str], problem: str) -> None:
+    (office / "letter.txt").write_text("Dear aunt,\n" * 100)
+    assert problem in refused(*arguments, cwd=office)
+
+
+@pytest.mark.parametrize("command", ["inputs", "history", "receipts"])
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_a_rotten_row_is_one_line_too(office: Path, tmp_path: Path, command: str, extra: tuple[str, ...]) -> None:
+    (tmp_path / "a.db").write_bytes((office / "a.db").read_bytes())
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.execute("UPDATE turn SET body = zeroblob(9)")
+    connection.commit()
+    connection.close()
+    assert "holds a row that can't be read" in here(command, "a.db", "clerk-1", *extra, cwd=tmp_path).stderr
+    assert here(command, "a.db", "clerk-1", *extra, cwd=tmp_path).returncode == 2
+
+
+def test_an_input_that_failed_says_how_often(tmp_path: Path) -> None:
+    populate(tmp_path / "crowd.db", 200)
+    connection = sqlite3.connect(tmp_path / "crowd.db")
+    connection.execute("UPDATE input SET attempts = 2 WHERE state = 1")
+    connection.commit()
+    connection.close()
+    assert "failed 2 times so far" in told("inputs", "crowd.db", "crowd/agent-0000200", cwd=tmp_path)
+    assert len(rows("identities", "crowd.db", "--limit", 150, cwd=tmp_path)) == 150
+
+
+def test_a_reader_that_went_away_is_no_error(office: Path) -> None:
+    with subprocess.Popen(
+        [*MEERKAT, "inputs", "a.db", "--json"],
+        cwd=office,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.stderr is not None
+        assert running.stderr.read() == b""
+        assert running.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status", "a.db"),
+        ("identities", "a.db"),
+        ("inputs", "a.db"),
+        ("inputs", "a.db", "clerk-1"),
+        ("history", "a.db", "clerk-1"),
+        ("receipts", "a.db", "archive"),
+        ("events", "a.db"),
+        ("history", "a.db", "nobody"),
+        ("status", "gone.db"),
+    ],
+)
+def test_a_process_of_its_own_says_the_same(office: Path, command: tuple[str, ...], extra: tuple[str, ...]) -> None:
+    apart, near = run(*command, *extra, cwd=office), here(*command, *extra, cwd=office)
+    assert (apart.returncode, apart.stdout, apart.stderr) == (near.returncode, near.stdout, near.stderr)
+
+
+@pytest.fixture
+def writing(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that owns ``a.db`` and writes all the time."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITE, str(tmp_path / "a.db")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment()},
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "written\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def test_every_command_works_while_another_process_owns_the_database_and_writes(
+    tmp_path: Path, writing: subprocess.Popen[str]
+) -> None:
+    (before,) = rows("status", "a.db", cwd=tmp_path)
+    ended = run("status", "a.db", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"process {writing.pid}" in ended.stdout
+    assert (before["owner"], before["identities"], before["clean"]) == (writing.pid, 1, False)
+    assert f"process {writing.pid}" in told("status", "a.db", cwd=tmp_path)
+    for command in ("identities", "inputs", "events"):
+        assert rows(command, "a.db", cwd=tmp_path)
+    for command in ("inputs", "history", "receipts"):
+        assert len(rows(command, "a.db", "echo-1", "--limit", 5, cwd=tmp_path)) <= 5
+    versions = [row["version"] for row in rows("receipts", "a.db", "echo-1", "--limit", 1_000_000, cwd=tmp_path)]
+    assert versions == list(range(versions[0], 0, -1))
+    (after,) = rows("status", "a.db", cwd=tmp_path)
+    assert after["turns"] > before["turns"]
+    assert writing.poll() is None
+
+
+@pytest.mark.slow
+def test_the_cost_of_a_command_does_not_grow_with_the_population(tmp_path: Path) -> None:
+    """``status`` counts what is few and estimates what is many: 100,000 agents take it less than 50 ms of CPU."""
+    populate(tmp_path / "crowd.db", 100_000)
+    (status,) = rows("status", "crowd.db", cwd=tmp_path)
+    assert abs(status["identities"] - 100_000) < 1_000
+    assert (status["identities_exact"], status["open_inputs"]) == (False, 100)
+    assert "about 100,000" in told("status", "crowd.db", cwd=tmp_path)
+    assert [row["sequence"] for row in rows("events", "crowd.db", cwd=tmp_path)] == list(range(199_981, 200_001))
+    (last,) = rows("inputs", "crowd.db", "--limit", 1, cwd=tmp_path)
+    assert last["identity"] == "crowd/agent-0100000"
+    assert len(rows("identities", "crowd.db", "--after", "crowd/agent-0099990", cwd=tmp_path)) == 10
+    assert len(rows("identities", "crowd.db", "--limit", 1_000, cwd=tmp_path)) == 1_000
+    spent: list[float] = []
+    for _ in range(5):
+        began = time.process_time()
+        with closing(open_reader(tmp_path / "crowd.db")) as reader:
+            reader.survey()
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.05
