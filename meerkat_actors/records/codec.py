@@ -82,9 +82,7 @@ def encode_turn(*, entries: tuple[bytes, ...], receipt: Receipt, text: str | Non
     said = b',"text":null'
     if text is not None:
         encoded = orjson.dumps(text)
-        is_last = entries and entries[-1] == encode_entry(
-            role="assistant", content=encoded, input_id=None, sender=None
-        )
+        is_last = entries and entries[-1] == encode_entry(role="assistant", content=encoded, input_id=None, sender=None)
         said = b"" if is_last else b',"text":' + encoded
     return b'{"count":%d,"log":[%b]%b%b%b}' % (
         receipt.message_count,
