@@ -112,7 +112,6 @@ def _start_turn(owner: Owner, state: IdentityState, run: Run) -> None:
         around.limits,
         around.threads,
         trio.CancelScope(),
-        trio.Event(),
     )
     owner.turn = job
     around.counters.running += 1
@@ -125,12 +124,14 @@ async def end_turn(owner: Owner) -> None:
     if job is not None:
         owner.around.counters.end_turn()
         job.scope.cancel()
-        await job.done.wait()
+        if not job.is_over:
+            job.ended = trio.Event()
+            await job.ended.wait()
 
 
 def check_turn_ended(owner: Owner) -> None:
     """A turn that ignores its cancellation is stuck; nobody claims its identity again while it lives."""
     job = owner.turn
-    if job is not None and not job.done.is_set():
+    if job is not None and not job.is_over:
         owner.around.observers.notify(TurnStuck(identity=owner.entry.identity, run_id=job.run.run_id))
         raise BrokenIdentityError(reason="turn_stuck", detail=f"run {job.run.run_id} ignores its cancellation")

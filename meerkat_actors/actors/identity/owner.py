@@ -288,7 +288,7 @@ def _is_from_turn(envelope: Envelope) -> bool:
 def _stamp(owner: Owner, state: IdentityState, commands: list[Command]) -> Stamp:
     around, env = owner.around, owner.around.env
     # Ids are minted only for what a lap may need: most laps end a turn and stage nothing.
-    may_stage = len(state.lane) > 0 or any(type(command) is not EndTurn for command in commands)
+    may_stage = len(state.lane) > 0 or len(commands) != 1 or type(commands[0]) is not EndTurn
     return Stamp(
         around.now_ms(),
         RunId(env.new_id() if may_stage else ""),

@@ -37,7 +37,7 @@ def refuse_inside_turn(what: str) -> None:
         UsageError: the calling task belongs to a turn in progress.
     """
     job = _TURN.get()
-    if job is not None and not job.done.is_set():
+    if job is not None and not job.is_over:
         raise UsageError(
             problem=f"{job.identity}: {what} inside a turn; send, and go on in the turn that the answer begins"
         )
@@ -63,7 +63,9 @@ async def run_turn(job: TurnJob) -> None:
         # A turn that swallowed its cancellation and returned is discarded all the same.
         if job.scope.cancel_called:
             ending = TurnCancelled()
-        job.done.set()
+        job.is_over = True
+        if job.ended is not None:
+            job.ended.set()
         job.mailbox.post_from_child(Envelope(EndTurn(job.run.run_id, ending), None, wants_outcome=False))
 
 

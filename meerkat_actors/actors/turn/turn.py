@@ -69,7 +69,9 @@ class TurnJob:
     limits: Limits
     threads: trio.CapacityLimiter
     scope: trio.CancelScope
-    done: trio.Event
+    is_over: bool = False
+    ended: trio.Event | None = None
+    """Made by the one owner who waits for the end: few turns are waited for."""
 
 
 @define(eq=False)
@@ -81,10 +83,10 @@ class Draft:
     thread: int | None = None
     """Where the plain function that the turn was given to runs."""
     state_is_new: bool = False
-    entries: list[bytes] = Factory(list[bytes])
-    sendings: list[Sending] = Factory(list[Sending])
+    entries: list[bytes] = Factory(list)
+    sendings: list[Sending] = Factory(list)
     size_bytes: int = 0
-    uses: dict[str, int] = Factory(dict[str, int])
+    uses: dict[str, int] = Factory(dict)
     is_over: bool = False
 
 

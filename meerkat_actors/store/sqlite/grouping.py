@@ -93,6 +93,8 @@ def _try(database: Database, packer: Packer, group: Sequence[Unit]) -> No | _Obs
 
 
 def _run(database: Database, packer: Packer, units: Sequence[Unit]) -> _Obstacle | None:
+    if len(units) == 1:  # who is alone pays for nothing that a crowd shares
+        return _run_group(database, packer, units)
     start = 0
     for group in _apart(units):
         obstacle = _run_group(database, packer, group)
@@ -125,16 +127,17 @@ def _run_group(database: Database, packer: Packer, units: Sequence[Unit]) -> _Ob
             packer.pack(unit)
     except ValueError:
         return _Obstacle(len(units) // 2)
-    for step, rows in zip(STEPS, packer.rows, strict=True):
-        if not rows:
-            continue
-        before = database.total_changes()
+    before = database.total_changes()
+    for index in sorted(packer.rows):
+        step, rows = STEPS[index], packer.rows[index]
         try:
             database.executemany(step.sql, rows)
         except _NOT_GROUPABLE:
             return _Obstacle(_unit_of_row(units, step, database.total_changes() - before))
-        if step.counted and database.total_changes() - before != len(rows):
+        after = database.total_changes()
+        if step.counted and after - before != len(rows):
             return _Obstacle(len(units) // 2)
+        before = after
     if packer.checks and not _hold(database, packer):
         return _Obstacle(len(units) // 2)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -63,14 +64,14 @@ CLAIM, NAME, HEAD, SESSION, CONFIG, INPUT, TAKE, STAGE, CHARGE, END, STEP, DROP,
 
 
 class Packer:
-    """Packs units into rows, one list per step. The store's sequence and names live here."""
+    """Packs units into rows, one list for each step that has any. The store's sequence and names live here."""
 
     def __init__(self, naming: Naming) -> None:
         self.naming = naming
         self.incarnation = 0
         self.sequence: int = 0
         """The last one given out. None is given twice, also when its unit was refused."""
-        self.rows: list[list[Row]] = []
+        self.rows: defaultdict[int, list[Row]] = defaultdict(list)
         self.checks: list[Row] = []
         """Fences of units without any guarded statement."""
         self.turn: int = 0
@@ -79,7 +80,7 @@ class Packer:
 
     def clear(self) -> None:
         """Begin a new group."""
-        self.rows = [[] for _ in STEPS]
+        self.rows = defaultdict(list)
         self.checks = []
 
     def pack(self, unit: Unit) -> None:
@@ -268,13 +269,13 @@ def pack_in_order(packer: Packer, unit: Unit, effects: Sequence[tuple[int, Effec
     packer.turn = 0
     fence = unit.fence
     guard: Row = (fence.key, fence.token, fence.generation, fence.version)
-    index_of: list[list[int]] = [[] for _ in STEPS]
+    index_of: defaultdict[int, list[int]] = defaultdict(list)
     for index, effect in effects:
         _PACK[type(effect)](packer, guard, effect, unit)
-        for rows, indexes in zip(packer.rows, index_of, strict=True):
-            indexes.extend([index] * (len(rows) - len(indexes)))
+        for step, rows in packer.rows.items():
+            index_of[step].extend([index] * (len(rows) - len(index_of[step])))
     return [
-        (step, row, index)
-        for step, rows, indexes in zip(STEPS, packer.rows, index_of, strict=True)
-        for row, index in zip(rows, indexes, strict=True)
+        (STEPS[step], row, index)
+        for step in sorted(packer.rows)
+        for row, index in zip(packer.rows[step], index_of[step], strict=True)
     ]

@@ -96,11 +96,9 @@ class SqliteStore:
 
     def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         """See ``Store.commit``."""
-        refusals = [unit_refusal(unit) for unit in units]
-        if any(refusals):
-            sound = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
-            outcomes = iter(self.commit(sound))
-            return [next(outcomes) if refusal is None else refusal for refusal in refusals]
+        for unit in units:
+            if unit_refusal(unit) is not None:
+                return self._commit_sound(units)
         return self._guarded(lambda: self._commit(units)) if units else []
 
     def checkpoint(self) -> None:
@@ -167,6 +165,12 @@ class SqliteStore:
         self._database.execute(statements.END_INCARNATION, (int(clean), self._packer.sequence))
         self._require_in_place()
         self._is_serving = False
+
+    def _commit_sound(self, units: Sequence[Unit]) -> list[CommitOutcome]:
+        refusals = [unit_refusal(unit) for unit in units]
+        sound = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
+        outcomes = iter(self.commit(sound))
+        return [next(outcomes) if refusal is None else refusal for refusal in refusals]
 
     def _commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         assert self._is_serving, "commit outside begin and end"
