@@ -7,9 +7,8 @@ import time
 from random import Random
 from typing import Final, Protocol
 
-_VERSION_AND_VARIANT: Final = (0x7 << 76) | (0x2 << 62)
-_RANDOM_A: Final = 0xFFF << 64
-_RANDOM_B: Final = (1 << 62) - 1
+_VARIANT: Final = 0x8000
+_NODE: Final = (1 << 48) - 1
 
 
 class Env(Protocol):
@@ -34,6 +33,8 @@ class SystemEnv:
     def __init__(self) -> None:
         self._streams: dict[str, Random] = {}
         self._bits = Random(secrets.randbits(128)).getrandbits  # noqa: S311 - ids are names, not secrets
+        self._ms = -1
+        self._prefix = ""
 
     def wall_ms(self) -> int:
         """See ``Env.wall_ms``."""
@@ -41,15 +42,18 @@ class SystemEnv:
 
     def new_id(self) -> str:
         """See ``Env.new_id``. RFC 9562 section 5.7."""
+        ms = time.time_ns() // 1_000_000
+        if ms != self._ms:
+            self._ms = ms
+            self._prefix = f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7"
         bits = self._bits(74)
-        value = (
-            ((time.time_ns() // 1_000_000) << 80)
-            | _VERSION_AND_VARIANT
-            | ((bits << 2) & _RANDOM_A)
-            | (bits & _RANDOM_B)
+        # In one go: of 128 bits as one number, and then cut up, it took a fifth longer.
+        return "%s%03x-%04x-%012x" % (  # noqa: UP031 - an f-string is slower with four numbers
+            self._prefix,
+            bits >> 62,
+            _VARIANT | (bits >> 48 & 0x3FFF),
+            bits & _NODE,
         )
-        digits = f"{value:032x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def random(self, stream: str) -> Random:
         """See ``Env.random``."""

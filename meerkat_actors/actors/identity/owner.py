@@ -171,12 +171,15 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
         envelopes = [*owner.held, *envelopes]
         owner.is_full, owner.held = False, []
     commands: list[Command] = [envelope.command for envelope in envelopes]
-    pulled = await _pull(owner, state, len(commands)) if owner.entry.mail_waiting else []
-    # After what a turn posted, and before what callers send: a caller can be refused and try again, mail can't.
-    place = sum(_is_from_turn(envelope) for envelope in envelopes)
-    commands[place:place] = pulled
+    place, pulled = 0, list[TakePending]()
+    if owner.entry.mail_waiting:
+        pulled = await _pull(owner, state, len(commands))
+        # After what a turn posted, and before what callers send: a caller can be refused and try again, mail can't.
+        place = sum(_is_from_turn(envelope) for envelope in envelopes)
+        commands[place:place] = pulled
     decision = decide(state, commands or [_LOOK], _stamp(owner, state, commands), around.limits)
-    del decision.replies[place : place + len(pulled)]
+    if pulled:
+        del decision.replies[place : place + len(pulled)]
     if decision.unit is None:
         conclude_lap(owner, envelopes, state, decision)
         return decision.state

@@ -164,7 +164,7 @@ class Batches:
     def _finish(self, commits: list[CommitRequest], reads: list[ReadRequest], worked: outcome.Outcome[_Worked]) -> None:
         """Answer a batch. Synchronous: there is no schedule point from COMMIT to the last reply."""
         self._is_busy = False
-        if isinstance(worked, outcome.Error):
+        if type(worked) is outcome.Error:
             self._fail([*commits, *reads], worked.error)
             return
         outcomes, answers = worked.unwrap()
