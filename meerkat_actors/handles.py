@@ -43,6 +43,9 @@ class AgentHandle:
         self._env = env
         self._limits = limits
 
+    def __repr__(self) -> str:
+        return f"<AgentHandle of {self._identity}>"
+
     @property
     def identity(self) -> AgentIdentity:
         """The agent's name."""

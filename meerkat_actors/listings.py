@@ -41,7 +41,8 @@ class Message:
 class Listing(AsyncIterator[T], Generic[T]):
     """Rows, fetched page by page while ``async for`` goes on; begun again for each listing."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: StorageHandle) -> None:
+        self._storage: StorageHandle = storage
         self._page: list[T] = []
         self._is_last = False
 
@@ -50,7 +51,13 @@ class Listing(AsyncIterator[T], Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        """The next row. Cancelling the wait loses nothing: the same row is next."""
+        """The next row. Cancelling the wait loses nothing: the same row is next.
+
+        Raises:
+            UsageError: the runtime is closed, or lives elsewhere.
+            StoreError: a row can't be read.
+        """
+        self._storage.check_home()
         await trio.lowlevel.checkpoint()
         while not self._page:
             if self._is_last:
@@ -73,8 +80,8 @@ class InputListing(Listing[InputRecord]):
     """The admitted inputs of one agent."""
 
     def __init__(self, identity: AgentIdentity, storage: StorageHandle, order: Order) -> None:
-        super().__init__()
-        self._identity, self._storage, self._order = identity, storage, order
+        super().__init__(storage)
+        self._identity, self._order = identity, order
         self._after: int | None = None
 
     async def _fetch(self) -> tuple[Sequence[InputRecord], bool]:
@@ -90,8 +97,8 @@ class InputListing(Listing[InputRecord]):
 
 class _TurnListing(Listing[T]):
     def __init__(self, identity: AgentIdentity, storage: StorageHandle) -> None:
-        super().__init__()
-        self._identity, self._storage = identity, storage
+        super().__init__(storage)
+        self._identity = identity
         self._before: int | None = None
 
     async def _fetch(self) -> tuple[Sequence[T], bool]:
@@ -130,8 +137,7 @@ class IdentityListing(Listing[IdentityRow]):
     """The agents of one store, in the order of their names."""
 
     def __init__(self, storage: StorageHandle) -> None:
-        super().__init__()
-        self._storage = storage
+        super().__init__(storage)
         self._after: AgentIdentity | None = None
 
     async def _fetch(self) -> tuple[Sequence[IdentityRow], bool]:

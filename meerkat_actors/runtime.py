@@ -52,6 +52,9 @@ class Runtime:
         self._limits = limits
         self._counters = counters
 
+    def __repr__(self) -> str:
+        return f"<Runtime of {self._storage.location}, {self._directory.live} agents live>"
+
     async def agent(self, name: str, *, kind: str | None = None, config: object = None) -> AgentHandle:
         """Create an agent, or resume it with its conversation; durable on return.
 
@@ -156,7 +159,11 @@ async def open_runtime(
         NotOurStoreError: the file is not a database of this library; it was not touched.
         StoreError: the store can't be opened, or failed while in use.
     """
-    kinds = _checked(agents or {}, ownership)
+    if not trio.lowlevel.in_trio_run():
+        raise UsageError(problem="open_runtime needs Trio: trio.run(main), or a guest run inside asyncio")
+    kinds = _checked({} if agents is None else agents, ownership)
+    if limits is not None and not isinstance(limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
+        raise UsageError(problem=f"limits={limits!r}: use Limits(...)")
     bounds, environment, told = limits or Limits(), env or SystemEnv(), Observers(observers)
     counters = Counters()
     directory = Directory(bounds, told)
@@ -194,6 +201,8 @@ def _source(store: str | PathLike[str] | Store, synchronous: Synchronous) -> Sto
 def _checked(agents: Mapping[str, AgentFunction | AgentKind], ownership: str) -> Mapping[str, AgentKind]:
     if ownership != "exclusive":
         raise UsageError(problem=f"ownership={ownership!r} is not supported; use 'exclusive'")
+    if not isinstance(agents, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check types
+        raise UsageError(problem=f"agents={agents!r}: use a mapping from each kind to its function")
     kinds: dict[str, AgentKind] = {}
     for name, agent in agents.items():
         parse_name(name, what="agent kind")

@@ -102,18 +102,12 @@ def test_runtimes_in_several_threads_share_nothing(tmp_path: Path) -> None:
 # -- after the end ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if name != "wait_idle"])
+@pytest.mark.parametrize("name", CALLS)
 async def test_a_handle_is_of_no_use_after_the_end(name: str) -> None:
     async with open_runtime(agents={"echo": echo}) as runtime:
         agent = await runtime.agent("a", kind="echo")
     with pytest.raises(UsageError, match="closed"):
         await CALLS[name](runtime, agent)
-
-
-async def test_waiting_for_idleness_after_a_quiet_end_is_over_at_once() -> None:
-    async with open_runtime(agents={"echo": echo}) as runtime:
-        await (await runtime.agent("a", kind="echo")).ask("x")
-    await runtime.wait_idle()
 
 
 async def test_waiting_for_idleness_tells_when_the_runtime_ended_before() -> None:
@@ -217,6 +211,41 @@ def test_a_runtime_lives_as_a_guest_in_an_asyncio_loop_that_never_idles(tmp_path
 
 class _HostError(Exception):
     """The host's own."""
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_asyncios_own_tasks_beside_a_guest_are_refused_and_nothing_is_done(name: str) -> None:
+    """In the loop's thread, and yet no task of Trio's: half a call would do its work and fail all the same."""
+    told: list[str] = []
+
+    async def host() -> list[str]:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[tuple[Runtime, AgentHandle, trio.Event, trio.lowlevel.TrioToken]] = loop.create_future()
+        done: asyncio.Future[outcome.Outcome[list[str]]] = loop.create_future()
+
+        async def guest() -> list[str]:
+            async with open_runtime(agents={"echo": echo}) as runtime:
+                agent = await runtime.agent("a", kind="echo")
+                may_end = trio.Event()
+                ready.set_result((runtime, agent, may_end, trio.lowlevel.current_trio_token()))
+                await may_end.wait()
+                await runtime.wait_idle()
+                return [str(record.content) async for record in agent.inputs()]
+
+        trio.lowlevel.start_guest_run(
+            guest, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=done.set_result
+        )
+        runtime, agent, may_end, token = await ready
+        try:
+            with pytest.raises(UsageError) as caught:
+                await CALLS[name](runtime, agent)
+        finally:
+            token.run_sync_soon(may_end.set)
+        told.append(str(caught.value))
+        return (await done).unwrap()
+
+    assert asyncio.run(host()) == []
+    assert "only Trio's tasks can wait for an agent" in told[0]
 
 
 def test_a_guest_that_fails_tells_its_host() -> None:

@@ -310,13 +310,13 @@ async def test_a_runtime_that_was_left_says_so(autojump_clock: trio.testing.Mock
         partial(anext, agent.receipts()),
         partial(anext, agent.inputs()),
         partial(anext, runtime.identities()),
+        runtime.wait_idle,
     ):
         with pytest.raises(UsageError, match="the runtime is closed"):
             await refused()
     # What is no question has its answer.
     assert agent.identity == "a"
     assert runtime.statistics().live == 0
-    await runtime.wait_idle()
     assert (await anext(history)).content == "x"
 
 

@@ -6,6 +6,8 @@ import os
 import threading
 from functools import cache
 
+import trio
+
 from meerkat_actors.errors import UsageError
 
 
@@ -23,12 +25,15 @@ class Home:
         """Refuse a call from elsewhere.
 
         Raises:
-            UsageError: another thread calls, or a child that was forked while the runtime was open.
+            UsageError: another thread calls; or a child that was forked while the runtime was open;
+                or code of the thread that is no task of Trio's, as beside a guest run in asyncio.
         """
         if threading.get_ident() != self._thread:
             problem = "the runtime lives in another thread; use trio.from_thread.run with the token of its loop"
         elif self._descent.forks != self._generation:
             problem = "the runtime belongs to the parent of this forked process; open a database of its own here"
+        elif not trio.lowlevel.in_trio_task():
+            problem = 'only Trio\'s tasks can wait for an agent; see "Inside an asyncio application" in the README'
         else:
             return
         raise UsageError(problem=f"{what}: {problem}")

@@ -17,10 +17,11 @@ _LOGGER: Final = logging.getLogger("meerkat_actors")
 
 
 def log_event(event: Event) -> None:
-    """The standard observer: one line per event on the logger ``meerkat_actors``."""
-    fields = " ".join(f"{name}={value!s}" for name, value in attrs.asdict(event, recurse=False).items())
-    level = logging.INFO if isinstance(event, TurnRaised) else logging.WARNING
-    _LOGGER.log(level, "%s %s", type(event).__name__, fields)
+    """The standard observer: one line per event on the logger ``meerkat_actors``, and an agent's traceback."""
+    fields = attrs.asdict(event, recurse=False)
+    raised = fields.pop("exception") if isinstance(event, TurnRaised) else None
+    shown = " ".join(f"{name}={value!s}" for name, value in fields.items())
+    _LOGGER.warning("%s %s", type(event).__name__, shown, exc_info=raised)
 
 
 class Observers:

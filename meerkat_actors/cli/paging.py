@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, TypeVar
@@ -75,4 +76,27 @@ def events_from(reader: StoreReader, after: int, limit: int) -> Iterator[StoredE
         if not events:
             return
         limit -= len(events)
+        after = events[-1].sequence
+
+
+def before_last_events(reader: StoreReader, count: int) -> int:
+    """The cursor behind which the last ``count`` events lie.
+
+    Looked for in steps that double: sequences have gaps, one for each key that was sent again.
+    """
+    last = reader.survey().last_sequence
+    reach = count
+    while True:
+        begin = max(0, last - reach)
+        found: deque[int] = deque((event.sequence for event in _all_events_from(reader, begin)), maxlen=count + 1)
+        if len(found) > count:
+            return found[0]
+        if begin == 0:
+            return 0
+        reach *= 4
+
+
+def _all_events_from(reader: StoreReader, after: int) -> Iterator[StoredEvent]:
+    while events := reader.page_events(after=after, limit=_PAGE):
+        yield from events
         after = events[-1].sequence

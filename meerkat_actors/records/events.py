@@ -15,6 +15,8 @@ class TurnRaised:
     run_id: RunId
     attempts: int
     error: str
+    exception: BaseException | None = None
+    """What was raised, with its traceback."""
 
 
 @frozen(kw_only=True)

@@ -68,6 +68,8 @@ class TurnFailed:
 
     error: str
     """Type and message, never a traceback."""
+    raised: BaseException | None = None
+    """For observers; never stored."""
 
 
 @hot

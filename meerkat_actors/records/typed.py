@@ -24,16 +24,19 @@ _CONVERTER.register_unstructure_hook(date, lambda value: value.isoformat())
 
 
 def to_json(value: object, as_type: type | None, *, what: str) -> object:
-    """The JSON value of an instance of ``as_type``; without a type the value itself.
+    """The JSON value of an instance of ``as_type``, which reads back; without a type the value itself.
 
     Raises:
-        InvalidValueError: no instance of that type.
+        InvalidValueError: no instance of that type, or one whose fields are not what its class says.
     """
     if as_type is None:
         return value
     if not isinstance(value, as_type):
         raise InvalidValueError(problem=f"{what} is a {type(value).__name__}, not a {as_type.__name__}")
-    return _plain(_CONVERTER.unstructure(value, unstructure_as=as_type))
+    plain = _plain(_CONVERTER.unstructure(value, unstructure_as=as_type))
+    # attrs checks no types: what is stored now, and can't be read later, would be found out too late.
+    _structured(plain, as_type, what)
+    return plain
 
 
 def from_json(encoded: bytes | None, as_type: type | None, *, what: str) -> Any:  # noqa: ANN401 - an instance of as_type
@@ -47,10 +50,14 @@ def from_json(encoded: bytes | None, as_type: type | None, *, what: str) -> Any:
     decoded: JSON = decode_json(encoded)
     if as_type is None:
         return decoded
-    if not isinstance(decoded, dict):
+    return _structured(decoded, as_type, what)
+
+
+def _structured(value: object, as_type: type, what: str) -> Any:  # noqa: ANN401 - an instance of as_type
+    if not isinstance(value, dict):
         raise InvalidValueError(problem=f"{what} doesn't fit {as_type.__name__}: it is no JSON object")
     try:
-        return cast("Any", _CONVERTER.structure(decoded, as_type))
+        return cast("Any", _CONVERTER.structure(value, as_type))
     except (BaseValidationError, StructureHandlerNotFoundError) as error:
         problems = "; ".join(transform_error(error, path="$", format_exception=_told))
     except (AttributeError, KeyError, TypeError, ValueError) as error:

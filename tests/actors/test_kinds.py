@@ -271,6 +271,11 @@ def run_a_step(turn: Turn) -> str:
     return trio.run(turn.step, "s", str)
 
 
+def forget_a_step(turn: Turn) -> str:
+    turn.step("s", str)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    return "done"
+
+
 @pytest.mark.parametrize(
     ("fails", "told"),
     [
@@ -279,6 +284,7 @@ def run_a_step(turn: Turn) -> str:
         (keep_an_object, "InvalidValueError"),
         (stop_iterating, "StopIteration"),
         (run_a_step, "make the agent async"),
+        (forget_a_step, "make the agent async"),
     ],
 )
 async def test_what_a_plain_function_does_wrong_is_its_own(fails: AgentFunction, told: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from attrs import evolve
 
 from meerkat_actors.actors.observer import Observers, log_event
 from meerkat_actors.records.events import CommitRefused, Event, IdentityBroke, TurnRaised
@@ -19,9 +20,19 @@ def test_an_event_is_one_line_with_its_fields(caplog: pytest.LogCaptureFixture) 
         log_event(RAISED)
         log_event(BROKE)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("INFO", "TurnRaised identity=a run_id=r attempts=2 error=ValueError: no"),
+        ("WARNING", "TurnRaised identity=a run_id=r attempts=2 error=ValueError: no"),
         ("WARNING", "IdentityBroke identity=a reason=unknown_kind detail=kind 'x'"),
     ]
+
+
+def test_what_a_turn_raised_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        int("no number")
+    except ValueError as error:
+        log_event(evolve(RAISED, exception=error))
+    assert "TurnRaised identity=a" in caplog.text
+    assert 'int("no number")' in caplog.text
+    assert "exception=" not in caplog.text
 
 
 def test_every_observer_hears_every_event_also_behind_one_that_raises(caplog: pytest.LogCaptureFixture) -> None:

@@ -148,6 +148,21 @@ def test_events_are_the_last_ones_or_those_behind_a_number(office: Path) -> None
     assert told("events", "a.db", "--after", 2**63 - 1, cwd=office).startswith("0 events")
 
 
+def test_the_last_events_are_found_behind_the_gaps_that_repeated_keys_leave(tmp_path: Path) -> None:
+    async def repeat() -> None:
+        async with meerkat.open_runtime(tmp_path / "a.db", agents={"clerk": clerk}) as runtime:
+            agent = await runtime.agent("clerk-1", kind="clerk")
+            for number in range(200):
+                await agent.ask("x", idempotency_key="first" if number < 199 else "last")
+
+    trio.run(repeat)
+    events = rows("events", "a.db", "--after", 0, cwd=tmp_path)
+    # Two inputs, two turns, and what each turn sent.
+    assert len(events) == 6
+    assert rows("events", "a.db", cwd=tmp_path) == events
+    assert rows("events", "a.db", "--limit", 2, cwd=tmp_path) == events[-2:]
+
+
 @pytest.mark.parametrize("command", [("inputs", "clerk-1"), ("history", "clerk-1"), ("inputs",), ("events",)])
 def test_nothing_that_agents_say_steers_a_terminal(office: Path, command: tuple[str, ...]) -> None:
     name, *identity = command
@@ -202,6 +217,7 @@ def test_a_terminal_of_another_encoding_gets_escapes(office: Path) -> None:
         (["events", "a.db", "--after", "-1"], "Invalid value for '--after'"),
         (["events", "a.db", "--after", str(2**63)], "Invalid value for '--after'"),
         (["events", "a.db", "--colour"], "No such option"),
+        (["events", "a.db", "--limit", "10001"], "use --json for more"),
         (["identities", "a.db", "--after", "\udcff"], "names are ASCII"),
         (["stauts", "a.db"], "No such command 'stauts'"),
     ],

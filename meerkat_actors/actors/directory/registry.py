@@ -173,9 +173,12 @@ class Directory:
 
         Raises:
             WaitEndedError: the runtime ended before that.
+            UsageError: the runtime is closed, or lives elsewhere.
         """
         self._home.check("wait_idle")
         await trio.lowlevel.checkpoint()
+        if self.is_closed and self._left_busy is None:
+            raise UsageError(problem="wait_idle: the runtime is closed; use it inside its block")
         while self._busy:
             await self._idle.park()
         if self._left_busy is not None:

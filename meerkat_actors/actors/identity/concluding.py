@@ -23,7 +23,7 @@ from meerkat_actors.records.commands import (
 from meerkat_actors.records.events import TurnRaised, TurnStuck
 from meerkat_actors.records.ids import InputId, RunId
 from meerkat_actors.records.outcomes import Admission
-from meerkat_actors.records.runs import Run
+from meerkat_actors.records.runs import Run, TurnFailed
 
 
 @define(eq=False)
@@ -44,10 +44,14 @@ class Owner:
 def conclude_lap(owner: Owner, envelopes: list[Envelope], before: IdentityState, decision: Decision) -> None:
     """Everything that follows from a commit, without a schedule point."""
     around, state = owner.around, decision.state
+    raised: BaseException | None = None
     for envelope, reply in zip(envelopes, decision.replies, strict=False):
-        if type(envelope.command) is EndTurn and owner.turn is not None:
+        command = envelope.command
+        if type(command) is EndTurn and owner.turn is not None:
             owner.turn = None
             around.counters.end_turn()
+            if type(command.ending) is TurnFailed:
+                raised = command.ending.raised
         answer(owner, envelope, reply)
     around.counters.inputs += state.admissions - before.admissions
     around.counters.turns += state.version - before.version
@@ -58,7 +62,13 @@ def conclude_lap(owner: Owner, envelopes: list[Envelope], before: IdentityState,
         run = before.run
         assert run is not None
         around.observers.notify(
-            TurnRaised(identity=state.identity, run_id=run.run_id, attempts=run.attempts + 1, error=decision.failed)
+            TurnRaised(
+                identity=state.identity,
+                run_id=run.run_id,
+                attempts=run.attempts + 1,
+                error=decision.failed,
+                exception=raised,
+            )
         )
     if decision.starts is not None:
         _start_turn(owner, state, decision.starts)

@@ -36,6 +36,14 @@ class StorageHandle:
         self.counters: StorageCounters = batches.counters
         self.location: str = batches.location
 
+    def check_home(self) -> None:
+        """Refuse a caller from elsewhere.
+
+        Raises:
+            UsageError: the runtime lives in another thread, process, or kind of task.
+        """
+        self._home.check(self.location)
+
     @trio.lowlevel.enable_ki_protection
     async def commit(self, unit: Unit, on_outcome: Callable[[CommitOutcome], None] | None = None) -> CommitOutcome:
         """Commit one unit and wait until it is durable or refused; can't be cancelled.
@@ -68,7 +76,7 @@ class StorageHandle:
             StoreError: storage has failed, or what was read is corrupt.
             UsageError: the runtime is closed, or lives in another thread or process.
         """
-        self._home.check(self.location)
+        self.check_home()
         slot: ReplySlot[T] = ReplySlot()
         self._batches.post(ReadRequest(read, slot))
         return await slot.wait()

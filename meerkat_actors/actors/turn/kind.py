@@ -40,7 +40,8 @@ class AgentKind:
 
     def __attrs_post_init__(self) -> None:
         """Refuse what could only fail later, in a turn."""
-        if not callable(self.fn):
+        fn: object = self.fn
+        if not callable(fn) or fn is AgentKind:
             raise UsageError(problem=f"{self.fn!r} is no function of one Turn")
         check_type(self.config, what="config")
         check_type(self.state, what="state")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import trio
 
@@ -26,6 +26,7 @@ from meerkat_actors.records.runs import (
 _TURN: Final[ContextVar[TurnJob | None]] = ContextVar("meerkat_turn", default=None)
 """The turn that the current task belongs to."""
 _ERROR_LENGTH_MAX: Final = 500
+_OWN_CANCELLED: Final = "Cancelled: raised by the agent itself"
 _CANCELLED: Final = float("-inf")
 """The effective deadline of a task that is cancelled."""
 
@@ -70,7 +71,7 @@ async def run_turn(job: TurnJob) -> None:
 
 
 async def _attempt(job: TurnJob) -> TurnEnding:
-    draft = Draft(trio.lowlevel.current_task(), job.state)
+    draft = Draft(trio.lowlevel.current_task(), job.state, [], [], {})
     try:
         return _completed(draft, await _returned(job, draft), job.limits)
     except KeyboardInterrupt:
@@ -78,15 +79,16 @@ async def _attempt(job: TurnJob) -> TurnEnding:
     except trio.Cancelled:  # noqa: ASYNC103 - one that nobody's scope asked for ends this turn only
         if _is_cancelled(job):
             raise
-        return TurnFailed("Cancelled: raised by the agent itself")  # noqa: ASYNC104 - as above
+        return TurnFailed(_OWN_CANCELLED)  # noqa: ASYNC104 - as above
     except BaseExceptionGroup as group:
         # Cancellation and Ctrl-C are not the agent's; what it raised beside them is lost with the turn.
         foreign, _ = group.split((trio.Cancelled, KeyboardInterrupt) if _is_cancelled(job) else KeyboardInterrupt)
         if foreign is not None:
             raise foreign from None
-        return TurnFailed(_described(group))
+        told = "; ".join(dict.fromkeys(map(_described, _leaves(group))))
+        return TurnFailed(_clipped(f"{type(group).__name__}: {told}"), group)
     except BaseException as error:  # noqa: BLE001 - an edge: user code, which may end no one but itself
-        return TurnFailed(_described(error))
+        return TurnFailed(_described(error), error)
     finally:
         draft.is_over = True
 
@@ -134,11 +136,24 @@ def _abandon_nurseries() -> None:
     task._child_nurseries.clear()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
 def _described(error: BaseException) -> str:
+    if isinstance(error, trio.Cancelled):
+        return _OWN_CANCELLED
     try:
         text = f"{type(error).__name__}: {error}"
     except BaseException:  # noqa: ASYNC103, BLE001 - its own words are the agent's code, too
         text = f"{type(error).__name__}, which can't be printed"
     # What agents raise may hold anything; what we store is text that every encoder takes.
-    text = text.encode("utf-8", "backslashreplace").decode()
+    return _clipped(text.encode("utf-8", "backslashreplace").decode())
+
+
+def _clipped(text: str) -> str:
     return text if len(text) <= _ERROR_LENGTH_MAX else f"{text[: _ERROR_LENGTH_MAX - 3]}..."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar, cast, overload
 
 import trio
-from attrs import Factory, define
+from attrs import define
 
 from meerkat_actors.actors.mailbox import Envelope, Mailbox
 from meerkat_actors.actors.reply import ReplySlot
@@ -80,13 +80,13 @@ class Draft:
 
     task: trio.lowlevel.Task
     state: bytes | None
+    entries: list[bytes]
+    sendings: list[Sending]
+    uses: dict[str, int]
     thread: int | None = None
     """Where the plain function that the turn was given to runs."""
     state_is_new: bool = False
-    entries: list[bytes] = Factory(list)
-    sendings: list[Sending] = Factory(list)
     size_bytes: int = 0
-    uses: dict[str, int] = Factory(dict)
     is_over: bool = False
 
 
@@ -209,29 +209,38 @@ class Turn:
         return self._job.kind.resources
 
     @overload
-    async def step(self, name: str, fn: Callable[..., Awaitable[T]], *args: object) -> T: ...
+    def step(self, name: str, fn: Callable[..., Awaitable[T]], *args: object) -> Coroutine[Any, Any, T]: ...
     @overload
-    async def step(self, name: str, fn: Callable[..., T], *args: object) -> T: ...
+    def step(self, name: str, fn: Callable[..., T], *args: object) -> Coroutine[Any, Any, T]: ...
     @overload
-    async def step(self, name: str, fn: Callable[..., object], *args: object, result: type[R]) -> R: ...
-    async def step(self, name: str, fn: Callable[..., Any], *args: object, result: type[Any] | None = None) -> Any:
+    def step(self, name: str, fn: Callable[..., object], *args: object, result: type[R]) -> Coroutine[Any, Any, R]: ...
+    def step(
+        self, name: str, fn: Callable[..., Any], *args: object, result: type[Any] | None = None
+    ) -> Coroutine[Any, Any, Any]:
         """Run a side effect once and record its result: after a crash it is not run again.
 
         ``fn`` is async, or plain and then runs in a thread. Arguments and result are JSON values, or
         the result is an instance of the attrs class ``result``; it comes back as decoded from its
-        record, on the first run as on a replay. A kill
-        between the effect and its record repeats it: pass ``turn.run_id`` on as an idempotency key.
-        Cancelling the turn may leave the result recorded.
+        record, on the first run as on a replay. Every attempt must give the same arguments: what
+        changes, as the time does, is for ``fn`` itself to ask. A kill between the effect and its
+        record repeats it: pass ``turn.run_id`` on as an idempotency key. Cancelling the turn may
+        leave the result recorded.
 
         Raises:
             JournalMismatchError: a replay with other arguments.
             InvalidValueError: a name of no acceptable form, or arguments or result that are not JSON.
-            UsageError: the turn is over, or another task calls.
+            UsageError: the turn is over, another task calls, or the agent is a plain function.
             UnknownOutcomeError: the owner ended under it; the turn is cancelled anyway.
         """
-        self._check()
         if self._draft.thread is not None:
+            # At the call: a plain function awaits nothing, and would never hear of it.
             raise UsageError(problem=f"{self.identity}: a plain agent can't wait for a step; make the agent async")
+        return self._step(name, fn, args, result)
+
+    async def _step(
+        self, name: str, fn: Callable[..., Any], args: tuple[object, ...], result: type[Any] | None
+    ) -> object:
+        self._check()
         limits = self._job.limits
         parse_key(name, what="step name", length_max=limits.key_length_max)
         nth = self._draft.uses[name] = self._draft.uses.get(name, 0) + 1
@@ -275,7 +284,8 @@ class Turn:
         else:
             is_ours = threading.get_ident() == draft.thread
         if not is_ours:
-            raise UsageError(problem=f"{self.identity}: a turn is used from its own task only")
+            problem = "a turn is used from its own task only; what is to run at once belongs into one step"
+            raise UsageError(problem=f"{self.identity}: {problem}")
 
     def _check_count(self, count: int) -> None:
         if count >= self._job.limits.messages_max:
