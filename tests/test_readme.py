@@ -61,6 +61,10 @@ def test_the_example_inside_asyncio_runs(tmp_path: Path) -> None:
         assert run(example("### Inside an asyncio application"), tmp_path) == "HELLO FROM ASYNCIO"
 
 
+def test_the_example_with_classes_prints_what_the_readme_says(tmp_path: Path) -> None:
+    assert run(example("### State and config with classes"), tmp_path) == "12 letters\n14 words"
+
+
 # -- an LLM, through the official SDK -----------------------------------------------------
 
 
@@ -152,6 +156,9 @@ def test_every_bound_that_the_readme_names_is_the_default() -> None:
     limits = Limits()
     assert limits.attempts_max == 3
     assert "three attempts in all" in README
+    assert limits.backlog_max == 10_000
+    assert limits.live_max == 1_000
+    assert limits.shutdown_seconds == limits.cancel_grace_seconds == 5
     assert limits.interruptions_max == 20
     assert "(20, then" in README
 
