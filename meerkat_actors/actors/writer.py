@@ -20,6 +20,10 @@ _LEND_SECONDS: Final = 0.0002
 """The longest that one lend holds the loop."""
 _SKIPS_MAX: Final = 1_023
 """Lone calls not waited for in place where the disk was slow for long."""
+_CALLS_PER_LOOK: Final = 4
+"""Lone calls between two looks for others who want the loop."""
+_CROWDED_SECONDS: Final = 0.05
+"""How long after such others were seen nobody waits in place."""
 _LEND_EVERY_SECONDS: Final = 0.0005
 """The shortest time between the beginnings of two lends."""
 _LEND_EVERY_SECONDS_MAX: Final = 0.004
@@ -128,17 +132,33 @@ class _Call(Generic[T]):
 
 
 class _Patience:
-    """Whether to wait in place for a lone call: not where that was in vain, for twice as many calls each time."""
+    """Whether to wait in place for a lone call.
+
+    Not where that was in vain: for twice as many calls each time. And not where other tasks want the loop, which
+    would wait, too: they are looked for now and then, because looking costs 3 us and more.
+    """
 
     def __init__(self) -> None:
         self._skips = 0
         self._skipped = 0
+        self._looks_in = 0
+        self._is_crowded_until = 0.0
 
     def is_worth_waiting(self) -> bool:
         """Whether the next call is to be waited for; each one is asked about once."""
+        if self._is_crowded_until:
+            if time.perf_counter() < self._is_crowded_until:
+                return False
+            self._is_crowded_until, self._looks_in = 0.0, 0
         if self._skipped < self._skips:
             self._skipped += 1
             return False
+        if self._looks_in == 0:
+            self._looks_in = _CALLS_PER_LOOK
+            if trio.lowlevel.current_statistics().tasks_runnable:
+                self._is_crowded_until = time.perf_counter() + _CROWDED_SECONDS
+                return False
+        self._looks_in -= 1
         return True
 
     def learn(self, *, was_worth: bool) -> None:

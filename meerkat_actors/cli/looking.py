@@ -16,6 +16,7 @@ from meerkat_actors.cli.output import Record, count_text, print_facts, print_jso
 from meerkat_actors.errors import UnknownIdentityError
 from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, parse_identity
 from meerkat_actors.store import StoreReader, Survey, open_reader, owner_of
+from meerkat_actors.store.sqlite.reading import legible
 
 LIMIT_MAX: Final = 1_000_000
 TABLE_MAX: Final = 10_000
@@ -52,10 +53,11 @@ def status(database: str, *, as_json: bool) -> None:
     with closing(open_reader(database)) as reader:
         survey = reader.survey()
         record = _status_record(reader.location, survey)
+        facts = legible(reader.location, lambda: list(_status_facts(record, survey)))
     if as_json:
         print_json([record])
     else:
-        print_facts(_status_facts(record, survey), footer=f"its agents: meerkat-actors identities {database}")
+        print_facts(facts, footer=f"its agents: meerkat-actors identities {database}")
 
 
 @click.command(short_help="List the agents of DB.")
@@ -72,9 +74,10 @@ def identities(database: str, *, after: AgentIdentity | None, limit: int, as_jso
             print_json(map(records.identity_record, rows))
             return
         found = list(rows)
+        cells = list(paging.made(reader, records.identity_cells, found))
     more = f"go on with --after {found[-1].identity}" if len(found) == limit else "that is all"
     footer = f"{count_text(len(found), 'agent')}; {more}" if found else "no agents here"
-    print_table(records.IDENTITY_COLUMNS, map(records.identity_cells, found), footer=footer)
+    print_table(records.IDENTITY_COLUMNS, cells, footer=footer)
 
 
 @click.command(short_help="List inputs, newest first.")
@@ -116,9 +119,9 @@ def history(database: str, identity: str, *, limit: int, as_json: bool) -> None:
         if as_json:
             print_json(messages)
             return
-        found = list(messages)
+        found = list(paging.made(reader, records.message_cells, messages))
     footer = _footer(len(found), "message", limit)
-    print_table(records.MESSAGE_COLUMNS, map(records.message_cells, found), footer=footer)
+    print_table(records.MESSAGE_COLUMNS, found, footer=footer)
 
 
 @click.command(short_help="List what each turn consumed, newest first.")
@@ -156,9 +159,10 @@ def events(database: str, *, after: int | None, limit: int, as_json: bool) -> No
             print_json(map(records.event_record, rows))
             return
         found = list(rows)
+        cells = list(paging.made(reader, records.event_cells, found))
     last = found[-1].sequence if found else begin
     footer = f"{count_text(len(found), 'event')}; what comes next: --after {last}"
-    print_table(records.EVENT_COLUMNS, map(records.event_cells, found), footer=footer)
+    print_table(records.EVENT_COLUMNS, cells, footer=footer)
 
 
 def _messages(reader: StoreReader, name: AgentIdentity, limit: int) -> Iterator[Record]:

@@ -31,11 +31,16 @@ def to_json(value: object, as_type: type | None, *, what: str) -> object:
     """
     if as_type is None:
         return value
-    if not isinstance(value, as_type):
+    if type(value) is not as_type:  # a subclass would lose its own fields
         raise InvalidValueError(problem=f"{what} is a {type(value).__name__}, not a {as_type.__name__}")
-    plain = _plain(_CONVERTER.unstructure(value, unstructure_as=as_type))
-    # attrs checks no types: what is stored now, and can't be read later, would be found out too late.
-    _structured(plain, as_type, what)
+    plain = _unstructured(value, as_type, what)
+    # attrs checks no types: what is stored now, and comes back as something else, would be found out too late.
+    back = _structured(plain, as_type, what)
+    has_equality = as_type.__eq__ is not object.__eq__
+    if (back != value) if has_equality else (_unstructured(back, as_type, what) != plain):
+        raise InvalidValueError(
+            problem=f"{what} would not come back equal: some field holds what its annotation doesn't say"
+        )
     return plain
 
 
@@ -53,17 +58,38 @@ def from_json(encoded: bytes | None, as_type: type | None, *, what: str) -> Any:
     return _structured(decoded, as_type, what)
 
 
+def _unstructured(value: object, as_type: type, what: str) -> object:
+    try:
+        return _plain(_CONVERTER.unstructure(value, unstructure_as=as_type))
+    except KeyboardInterrupt:
+        raise
+    except RecursionError as error:
+        raise InvalidValueError(problem=f"{what} holds itself, or is nested too deep") from error
+    except BaseException as error:
+        raise InvalidValueError(problem=f"{what} can't be stored: {_problems(error)}") from error
+
+
 def _structured(value: object, as_type: type, what: str) -> Any:  # noqa: ANN401 - an instance of as_type
     if not isinstance(value, dict):
         raise InvalidValueError(problem=f"{what} doesn't fit {as_type.__name__}: it is no JSON object")
     try:
         return cast("Any", _CONVERTER.structure(value, as_type))
-    except (BaseValidationError, StructureHandlerNotFoundError) as error:
-        problems = "; ".join(transform_error(error, path="$", format_exception=_told))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # Of the type's own validators, and where JSON of another shape meets cattrs' generated code.
-        problems = f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - an edge: validators and converters are the user's code
+        problems = _problems(error)
     raise InvalidValueError(problem=f"{what} doesn't fit {as_type.__name__}: {problems}")
+
+
+def _problems(error: BaseException) -> str:
+    try:
+        if isinstance(error, (BaseValidationError, StructureHandlerNotFoundError)):
+            return "; ".join(transform_error(error, path="$", format_exception=_told))
+        return f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - its own words are the user's code, too
+        return f"{type(error).__name__}, which can't be printed"
 
 
 def _plain(value: object) -> object:
@@ -89,5 +115,11 @@ def check_type(as_type: object, *, what: str) -> None:
     Raises:
         InvalidValueError: as it says.
     """
-    if as_type is not None and not (isinstance(as_type, type) and attrs.has(as_type)):
+    if as_type is None:
+        return
+    if not (isinstance(as_type, type) and attrs.has(as_type)):
         raise InvalidValueError(problem=f"{what}={as_type!r} is no attrs class")
+    for field in attrs.fields(as_type):
+        if not field.init:
+            problem = f"{what}={as_type.__name__}: the field {field.name!r} is not in __init__, and would not be stored"
+            raise InvalidValueError(problem=problem)

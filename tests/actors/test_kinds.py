@@ -153,6 +153,37 @@ async def test_what_the_classes_of_today_can_not_read_is_kept_for_those_that_can
         assert await answer(await runtime.agent("a")) == "n4"
 
 
+@frozen
+class Stricter:
+    """Settings, of a release that asks for more."""
+
+    name: str
+    depth: int
+
+
+@pytest.mark.parametrize("has_work", [False, True])
+async def test_a_new_config_mends_one_that_the_class_of_today_can_not_read(has_work: bool) -> None:
+    """A release whose class asks for more, and which configures its agents at its start, as most do."""
+
+    async def stricter(turn: Turn) -> str:
+        return f"{turn.config.name}{turn.config.depth}"
+
+    store = MemoryStore()
+    async with open_runtime(store, agents={"tally": TALLY}, limits=Limits(shutdown_seconds=0)) as runtime:
+        agent = await runtime.agent("a", kind="tally", config=Settings())
+        if has_work:
+            await agent.send("x")
+    kinds = {"tally": AgentKind(stricter, config=Stricter)}
+    async with open_runtime(store, agents=kinds) as runtime:
+        await passes(20)  # whoever has work has been looked at, and quarantined
+        with pytest.raises(IdentityBrokenError):
+            await (await runtime.agent("a")).ask("y")
+        agent = await runtime.agent("a", kind="tally", config=Stricter(name="m", depth=3))
+        assert await answer(agent, "z") == "m3"
+        await runtime.wait_idle()
+        assert runtime.statistics().broken == ()
+
+
 async def test_a_step_gives_an_instance_of_its_result_class_on_every_attempt() -> None:
     calls: list[str] = []
     seen: list[object] = []

@@ -122,3 +122,26 @@ async def test_one_agent_alone_lets_other_tasks_run_between_its_commits(tmp_path
         nursery.cancel_scope.cancel()
         # Every turn was seen by itself: nobody was kept out for longer than one.
         assert set(range(1, 50)) <= set(seen)
+
+
+async def test_where_other_tasks_want_the_loop_nobody_waits_in_place() -> None:
+    """They would wait, too. Seen now and then, and for a while."""
+    async with writing() as writer, trio.open_nursery() as nursery:
+        await warm(writer)
+
+        async def host() -> None:
+            while True:
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(host)
+        for _ in range(10_000):
+            told: list[outcome.Outcome[object]] = []
+            writer.submit_alone(lambda: DONE, partial(note, told))
+            if not told:
+                break
+            await trio.lowlevel.checkpoint()
+        else:
+            pytest.fail("10,000 calls were waited for in place beside a task that never idles")
+        while not told:
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()

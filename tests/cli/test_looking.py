@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -161,6 +162,32 @@ def test_the_last_events_are_found_behind_the_gaps_that_repeated_keys_leave(tmp_
     assert len(events) == 6
     assert rows("events", "a.db", cwd=tmp_path) == events
     assert rows("events", "a.db", "--limit", 2, cwd=tmp_path) == events[-2:]
+
+
+ROTTEN: Final = {
+    "no object": b"[]",
+    "no entries": b'{"count":1,"log":[]}',
+    "no count": b'{"log":[{"content":"x","input":"1","role":"user"}]}',
+    "deep": b'{"count":1,"log":[{"content":' + b"[" * 5_000 + b"]" * 5_000 + b',"role":"user"}],"text":null}',
+    "no JSON": b"\xff\x00",
+}
+
+
+@pytest.mark.parametrize("body", ROTTEN.values(), ids=ROTTEN)
+@pytest.mark.parametrize(
+    "command", [("inputs", "clerk-1"), ("history", "clerk-1"), ("receipts", "clerk-1"), ("inputs",)]
+)
+def test_a_row_that_is_rotten_is_one_line_and_never_a_traceback(
+    office: Path, tmp_path: Path, command: tuple[str, ...], body: bytes
+) -> None:
+    shutil.copy(office / "a.db", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+        connection.execute("UPDATE turn SET body = ?", (body,))
+    name, *others = command
+    done = run(name, "a.db", *others, cwd=tmp_path)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {0, 2}
+    assert done.stderr.count("\n") == (done.returncode == 2)
 
 
 @pytest.mark.parametrize("command", [("inputs", "clerk-1"), ("history", "clerk-1"), ("inputs",), ("events",)])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from enum import StrEnum
-from typing import Final
+from enum import IntEnum, StrEnum
+from typing import Any, Final
 
 import pytest
 from attrs import define, field, frozen
@@ -73,6 +73,108 @@ def test_without_a_type_json_is_itself() -> None:
 def test_another_type_is_refused_by_name(value: object) -> None:
     with pytest.raises(InvalidValueError, match=r"state is a .*, not a Everything"):
         to_json(value, Everything, what="state")
+
+
+class Loud(IntEnum):
+    YES = 1
+
+
+@define
+class Wide:
+    flag: dict[bool, int] = field(factory=dict[bool, int])
+    names: tuple[str, ...] = ()
+    anything: Any = None
+    text: str = ""
+    number: int = 0
+    loud: dict[Loud, int] = field(factory=dict[Loud, int])
+
+
+@define
+class Wider(Wide):
+    more: int = 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Wide(flag={False: 1}),
+        Wide(names=["a"]),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        Wide(anything=(1, 2)),
+        Wide(anything={1, 2}),
+        Wide(anything=Inner(datetime(2026, 1, 1, tzinfo=UTC), date(2026, 1, 1))),
+        Wide(text=None),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        Wide(number=None),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        Wide(number="seven"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        Wider(more=3),
+    ],
+    ids=[
+        "bool key",
+        "list for tuple",
+        "tuple in any",
+        "set in any",
+        "class in any",
+        "no text",
+        "no number",
+        "word",
+        "sub",
+    ],
+)
+def test_what_would_not_come_back_equal_is_refused_where_it_is_set(value: Wide) -> None:
+    with pytest.raises(InvalidValueError):
+        stored(value, Wide)
+
+
+def test_what_holds_itself_is_refused() -> None:
+    value = Wide(anything=[])
+    value.anything.append(value.anything)
+    with pytest.raises(InvalidValueError, match="holds itself"):
+        stored(value, Wide)
+
+
+@define(eq=False)
+class Handle:
+    number: int = 0
+    names: list[str] = field(factory=list[str])
+
+
+def test_a_class_without_equality_is_compared_by_what_is_stored() -> None:
+    back: Handle = from_json(stored(Handle(3, ["a"]), Handle), Handle, what="it")
+    assert (back.number, back.names) == (3, ["a"])
+    with pytest.raises(InvalidValueError):
+        stored(Handle("x"), Handle)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+class OddExitError(BaseException):
+    def __str__(self) -> str:
+        raise SystemExit(7)
+
+
+@frozen
+class Odd:
+    number: int = field(default=0)
+
+    def __attrs_post_init__(self) -> None:
+        if self.number == 1:
+            raise SystemExit(1)
+        if self.number == 2:
+            raise OddExitError
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_class_ends_nobody_but_its_own_value(number: int) -> None:
+    with pytest.raises(InvalidValueError, match="doesn't fit Odd"):
+        from_json(b'{"number":%d}' % number, Odd, what="it")
+
+
+@frozen
+class Derived:
+    number: int
+    twice: int = field(init=False, default=0)
+
+
+def test_a_field_that_would_not_be_stored_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="'twice' is not in __init__"):
+        check_type(Derived, what="state")
 
 
 @pytest.mark.parametrize("share", [float("nan"), float("inf")])

@@ -7,9 +7,7 @@ from collections.abc import Callable
 import trio
 
 from meerkat_actors.actors.home import Home
-from meerkat_actors.actors.identity import (
-    Entry,
-)
+from meerkat_actors.actors.identity import UNREADABLE, Entry
 from meerkat_actors.actors.mailbox import Envelope, Mailbox
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.errors import (
@@ -100,11 +98,16 @@ class Directory:
         self._home.check(identity)
         if self._phase is not RuntimePhase.OPEN:
             self._refuse_when_leaving(identity, envelope)
+        command = envelope.command
+        brings_config = isinstance(command, Create) and command.config is not None
         broke = self._broken.get(identity)
         if broke is not None:
-            raise _broken_error(broke)
+            if not (brings_config and broke.reason == UNREADABLE):
+                raise _broken_error(broke)
+            del self._broken[identity]  # this may be the cure; if it is not, the owner finds out
         entry = self._entries.get(identity) or self._start(identity)
-        if isinstance(envelope.command, GetStatus):
+        entry.brings_config |= brings_config
+        if isinstance(command, GetStatus):
             entry.mailbox.post_control(envelope)
         else:
             entry.mailbox.post(envelope)
@@ -112,7 +115,10 @@ class Directory:
 
     def post_mail(self, identity: AgentIdentity) -> None:
         """Tell an identity that mail for it was committed: a bit, which is never full."""
-        if self.is_closing or identity in self._broken:
+        if self.is_closing:
+            self._left_busy = identity
+            return
+        if identity in self._broken:
             return
         entry = self._entries.get(identity) or self._start(identity)
         entry.mail_waiting = True

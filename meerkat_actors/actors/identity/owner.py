@@ -9,7 +9,7 @@ import trio
 from meerkat_actors.actors.identity.concluding import Owner, answer, check_turn_ended, conclude_lap, end_turn
 from meerkat_actors.actors.identity.entry import Entry
 from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
-from meerkat_actors.actors.identity.surroundings import BrokenIdentityError, Surroundings
+from meerkat_actors.actors.identity.surroundings import UNREADABLE, BrokenIdentityError, Surroundings
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.turn import AgentKind
 from meerkat_actors.errors import (
@@ -121,19 +121,19 @@ async def _activate(owner: Owner, charges_interruption: bool) -> IdentityState:
             reason="unknown_kind", detail=f"kind {activation.head.kind!r} is not registered, only: {known}"
         )
     if activation.head is not None:
-        _check_readable(owner.around.agents[activation.head.kind], activation)
+        _check_readable(owner, owner.around.agents[activation.head.kind], activation)
     if activation.has_mail:
         owner.entry.mail_waiting = True
     return begin(activation, charges_interruption=charges_interruption)
 
 
-def _check_readable(kind: AgentKind, activation: Activation) -> None:
-    config = None if activation.config is None else activation.config.body
+def _check_readable(owner: Owner, kind: AgentKind, activation: Activation) -> None:
+    config = None if activation.config is None or owner.entry.brings_config else activation.config.body
     try:
         kind.check_readable(config, activation.state)
     except InvalidValueError as error:
         # Before a turn can fail of it: what waits is kept for a version of the class that reads it.
-        raise BrokenIdentityError(reason="unreadable", detail=str(error)) from error
+        raise BrokenIdentityError(reason=UNREADABLE, detail=str(error)) from error
 
 
 def _has_business(owner: Owner, state: IdentityState) -> bool:
@@ -156,11 +156,13 @@ def _room(owner: Owner, state: IdentityState) -> int:
 def _park_or_leave(owner: Owner, state: IdentityState) -> bool:
     """Park, or end: asked to leave while idle, or the runtime ends. No schedule point from here to the end."""
     entry = owner.entry
+    is_open = state.has_open_input or owner.turn is not None or (entry.mail_waiting and state.is_created)
     if entry.is_ending and owner.turn is None:
+        if not is_open:
+            owner.around.park(entry, is_open)
         return True
     if not state.is_created:
         entry.is_leaving = True
-    is_open = state.has_open_input or owner.turn is not None or (entry.mail_waiting and state.is_created)
     return owner.around.park(entry, is_open)
 
 

@@ -20,6 +20,10 @@ _WALL_MS_MAX: Final = 2**62
 """Milliseconds far beyond any date, and far enough below 2^63 to add a backoff."""
 
 
+UNREADABLE: Final = "unreadable"
+"""The reason of a quarantine for a config or a state that the classes of today can't read."""
+
+
 class BrokenIdentityError(Exception):
     """The identity can't be owned; its entry stays as a quarantine. Never leaves this floor."""
 

@@ -67,11 +67,18 @@ def _acquire(path: str) -> StoreLock:
 
 def _holder(descriptor: int) -> str:
     # Between its lock and its signature a holder has no name yet.
-    words = os.pread(descriptor, 64, 0).split()
-    return f"process {words[0].decode('ascii', 'replace')}" if words else "another process"
+    words = os.pread(descriptor, 64, 0).decode("ascii", "replace").split()
+    if len(words) != 2 or not words[0].isdecimal():
+        return "another process"
+    try:
+        lives = _process_start(words[0]) == words[1]
+    except OSError:
+        lives = False
+    # A fork shares its parent's lock, and keeps it: its copy of our files must not meet another owner's.
+    return f"process {words[0]}" if lives else f"a process that was forked from process {words[0]}, which has ended"
 
 
-def _process_start() -> str:
+def _process_start(pid: str = "self") -> str:
     # Field 22 of proc_pid_stat(5): a pid alone is reused.
-    with open("/proc/self/stat", "rb") as file:
+    with open(f"/proc/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()[19].decode("ascii")

@@ -218,6 +218,8 @@ def _require_ours(path: str, vfs: str | None) -> None:
 def _connect(path: str, synchronous: int, vfs: str | None) -> apsw.Connection:
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs, statementcachesize=STATEMENTS_CACHED)
     try:
+        # Before the first statement: who only looks may be rebuilding the log's index.
+        connection.set_busy_timeout(BUSY_MS)
         for setting, value in _SETTINGS:
             if connection.config(setting, value) != value:
                 raise StoreError(path=path, problem=f"SQLite does not take its setting {setting} = {value}")

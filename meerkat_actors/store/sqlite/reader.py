@@ -1,8 +1,9 @@
-"""Look into a store without owning it: nothing is locked against its owner, nothing is written.
+"""Look into a store without owning it: nothing is locked against its owner, no file of its is written.
 
 A database in WAL mode is read together with its log (https://sqlite.org/wal.html, "Read-Only Databases"):
 
 * a log lies beside it, because somebody owns it or was killed: ``mode=ro``, which sees every commit
+  SQLite itself keeps the log's index (``-shm``) for all who look, and makes it anew after a kill
 * no log: ``immutable=1``, because ``mode=ro`` would make an empty log and leave it there. What was read is
   believed only if there is still no log and the file is still the same; otherwise it is read again.
 """
