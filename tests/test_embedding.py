@@ -124,7 +124,7 @@ async def test_waiting_for_idleness_tells_when_the_runtime_ended_before() -> Non
     async with trio.open_nursery() as nursery, open_runtime(store, agents={"gate": Gate()}, limits=limits) as runtime:
         agent = await runtime.agent("a", kind="gate")
         sent = (await agent.send("x")).input_id
-        nursery.start_soon(wait, runtime)
+        nursery.start_soon(wait, runtime)  # noqa: ASYNC111 - that it outlives the runtime is the point
         await trio.testing.wait_all_tasks_blocked()
     (error,) = told
     assert isinstance(error, WaitEndedError)

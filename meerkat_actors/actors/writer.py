@@ -20,6 +20,8 @@ _LEND_SECONDS: Final = 0.0002
 """The longest that one lend holds the loop."""
 _SKIPS_MAX: Final = 1_023
 """Lone calls not waited for in place where the disk was slow for long."""
+_QUIET_CALLS: Final = 16
+"""Lone calls in a row after which nobody seems to need the GIL."""
 _CALLS_PER_LOOK: Final = 4
 """Lone calls between two looks for others who want the loop."""
 _CROWDED_SECONDS: Final = 0.05
@@ -81,6 +83,7 @@ class Writer:
             is_done = call.pending.acquire(blocking=False)
         self._patience.learn(was_worth=is_done)
         if is_done:
+            self._lender.rest()
             call.finish()
         else:
             self._lender.begin(call.pending, self._cpu_clock)
@@ -194,9 +197,14 @@ class GilLender(trio.abc.Instrument):
         self._next = 0.0
         self._every = _LEND_EVERY_SECONDS
         self._users = 0
+        self._is_hooked = False
+        self._quiet = 0
 
     def begin(self, done: threading.Lock, cpu_clock: int) -> None:
         """A call is in progress until ``done`` is released."""
+        self._quiet = 0
+        if self._users and not self._is_hooked:
+            self._hook()
         self._pending.append(_Pending(done, cpu_clock))
         self._every = _LEND_EVERY_SECONDS
         self._next = time.perf_counter() + _LEND_EVERY_SECONDS
@@ -204,6 +212,12 @@ class GilLender(trio.abc.Instrument):
     def end(self, done: threading.Lock) -> None:
         """The call that ``done`` stood for is over."""
         self._pending = [pending for pending in self._pending if pending.done is not done]
+
+    def rest(self) -> None:
+        """A call ended that needed no lending. After some of them the hook, 1 us of each pass, is taken off."""
+        self._quiet += 1
+        if self._quiet >= _QUIET_CALLS and self._is_hooked and not self._pending:
+            self._unhook()
 
     def before_io_wait(self, timeout: float) -> None:
         """Trio's hook: called once per pass of the loop, with 0 when tasks are runnable."""
@@ -226,14 +240,22 @@ class GilLender(trio.abc.Instrument):
     def install(self) -> None:
         """Count a user of this Trio run; the first one installs the hook."""
         if self._users == 0:
-            trio.lowlevel.add_instrument(self)
+            self._hook()
         self._users += 1
 
     def uninstall(self) -> None:
         """Count a user less; the last one removes the hook."""
         self._users -= 1
-        if self._users == 0:
-            trio.lowlevel.remove_instrument(self)
+        if self._users == 0 and self._is_hooked:
+            self._unhook()
+
+    def _hook(self) -> None:
+        trio.lowlevel.add_instrument(self)
+        self._is_hooked = True
+
+    def _unhook(self) -> None:
+        trio.lowlevel.remove_instrument(self)
+        self._is_hooked = False
 
 
 _LENDER: Final[trio.lowlevel.RunVar[GilLender]] = trio.lowlevel.RunVar("meerkat_gil_lender")

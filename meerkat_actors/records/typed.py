@@ -66,7 +66,8 @@ def _unstructured(value: object, as_type: type, what: str) -> object:
     except RecursionError as error:
         raise InvalidValueError(problem=f"{what} holds itself, or is nested too deep") from error
     except BaseException as error:
-        raise InvalidValueError(problem=f"{what} can't be stored: {_problems(error)}") from error
+        # Here as below: what is caught is the user's code, where no schedule point could be cancelled.
+        raise InvalidValueError(problem=f"{what} can't be stored: {_problems(error)}") from error  # noqa: ASYNC104
 
 
 def _structured(value: object, as_type: type, what: str) -> Any:  # noqa: ANN401 - an instance of as_type
@@ -76,7 +77,7 @@ def _structured(value: object, as_type: type, what: str) -> Any:  # noqa: ANN401
         return cast("Any", _CONVERTER.structure(value, as_type))
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - an edge: validators and converters are the user's code
+    except BaseException as error:  # noqa: ASYNC103, BLE001 - an edge: validators and converters are the user's
         problems = _problems(error)
     raise InvalidValueError(problem=f"{what} doesn't fit {as_type.__name__}: {problems}")
 
@@ -88,8 +89,8 @@ def _problems(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except KeyboardInterrupt:
         raise
-    except BaseException:  # noqa: BLE001 - its own words are the user's code, too
-        return f"{type(error).__name__}, which can't be printed"
+    except BaseException:  # noqa: ASYNC103, BLE001 - its own words are the user's code, too
+        return f"{type(error).__name__}, which can't be printed"  # noqa: ASYNC104 - as above
 
 
 def _plain(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,15 @@ def note(told: list[outcome.Outcome[object]], result: outcome.Outcome[object]) -
     told.append(result)
 
 
+async def heard(told: Sequence[object], count: int) -> None:
+    """Until so many were told, on the event loop, which goes round meanwhile."""
+    for _ in range(10_000_000):
+        if len(told) >= count:
+            return
+        await trio.lowlevel.checkpoint()
+    pytest.fail("a call was never told of")
+
+
 async def warm(writer: Writer) -> None:
     """Until a wait in place was worth it: a machine that is busy elsewhere may need more than one try."""
     for _ in range(10_000):
@@ -29,8 +39,7 @@ async def warm(writer: Writer) -> None:
         writer.submit_alone(lambda: DONE, partial(note, told))
         if told:
             return
-        while not told:
-            await trio.lowlevel.checkpoint()
+        await heard(told, 1)
     pytest.fail("no call of 10,000 that do nothing ended within 0.2 ms")
 
 
@@ -44,8 +53,7 @@ async def test_what_a_call_raises_is_its_outcome_in_place_as_on_the_way_round() 
         for _ in range(50):
             told: list[outcome.Outcome[object]] = []
             writer.submit_alone(lambda: 1 / 0, partial(note, told))
-            while not told:
-                await trio.lowlevel.checkpoint()
+            await heard(told, 1)
             assert len(told) == 1
             assert isinstance(told[0], outcome.Error)
             assert isinstance(told[0].error, ZeroDivisionError)
@@ -60,8 +68,7 @@ async def test_a_slow_call_holds_the_loop_for_a_moment_only_and_is_done_later() 
         await passes(100)
         assert told == []
         may_go.set()
-        while not told:
-            await trio.lowlevel.checkpoint()
+        await heard(told, 1)
     assert told == [outcome.Value(True)]
 
 
@@ -79,8 +86,7 @@ async def test_after_slow_calls_others_are_not_waited_for() -> None:
                 writer.submit_alone(lambda: DONE, partial(note, told))
                 # Whoever is not waited for is told on the event loop, which we do not let run.
                 assert told == []
-            while len(told) < skipped + 1:
-                await trio.lowlevel.checkpoint()
+            await heard(told, skipped + 1)
 
 
 async def test_calls_that_end_together_with_the_wait_are_told_once_and_in_order() -> None:
@@ -97,8 +103,7 @@ async def test_calls_that_end_together_with_the_wait_are_told_once_and_in_order(
     async with writing() as writer:
         for number in range(2_000):
             writer.submit_alone(partial(work, number), lambda result: told.append(result.unwrap()))
-            while len(told) <= number:
-                await trio.lowlevel.checkpoint()
+            await heard(told, number + 1)
         # A call told twice would be told after the last one.
         await writer.call(lambda: None)
         await passes(10)
@@ -129,11 +134,7 @@ async def test_where_other_tasks_want_the_loop_nobody_waits_in_place() -> None:
     async with writing() as writer, trio.open_nursery() as nursery:
         await warm(writer)
 
-        async def host() -> None:
-            while True:
-                await trio.lowlevel.checkpoint()
-
-        nursery.start_soon(host)
+        nursery.start_soon(passes, 10_000_000)
         for _ in range(10_000):
             told: list[outcome.Outcome[object]] = []
             writer.submit_alone(lambda: DONE, partial(note, told))
@@ -142,6 +143,5 @@ async def test_where_other_tasks_want_the_loop_nobody_waits_in_place() -> None:
             await trio.lowlevel.checkpoint()
         else:
             pytest.fail("10,000 calls were waited for in place beside a task that never idles")
-        while not told:
-            await trio.lowlevel.checkpoint()
+        await heard(told, 1)
         nursery.cancel_scope.cancel()

@@ -177,6 +177,27 @@ async def test_all_runtimes_of_one_run_share_one_lender_which_leaves_with_the_la
     assert not is_installed(lender)
 
 
+async def test_the_lender_is_taken_off_while_calls_are_waited_for_in_place_and_comes_back() -> None:
+    lender, done = lender_of_run(), threading.Lock()
+    clock, may_go = clock_of_a_waiting_thread()
+    lender.install()
+    assert is_installed(lender)
+    lender.begin(done, clock)
+    for _ in range(100):
+        lender.rest()
+    assert is_installed(lender)
+    lender.end(done)
+    for _ in range(100):
+        lender.rest()
+    assert not is_installed(lender)
+    lender.begin(done, clock)
+    assert is_installed(lender)
+    lender.end(done)
+    lender.uninstall()
+    assert not is_installed(lender)
+    may_go.set()
+
+
 def test_each_run_has_a_lender_of_its_own() -> None:
     async def lend() -> GilLender:
         return lender_of_run()
