@@ -49,6 +49,9 @@ FIELDS: Final[dict[str, object]] = {
     "reason": "stale_fencing_token",
     "detail": "rows contradict",
     "holder": "process 7",
+    "presented": 3,
+    "current": 5,
+    "operation": "load_ops_lifecycle",
 }
 
 NAMING: Final = ("identity", "path", "problem", "machine")
@@ -70,7 +73,11 @@ def made(kind: type[MeerkatError]) -> MeerkatError:
     return kind(**{name: FIELDS[name] for name in fields_of(kind)})
 
 
-OURS: Final = [kind for kind in below(MeerkatError) if kind.__module__ == errors.__name__]
+OURS: Final = [
+    kind
+    for kind in dict.fromkeys(below(MeerkatError))
+    if kind.__module__.startswith(f"{errors.__name__}.") and not kind.__name__.startswith("_")
+]
 
 
 def test_every_error_of_the_module_is_looked_at_here() -> None:

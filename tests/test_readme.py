@@ -143,7 +143,7 @@ def test_a_crash_repeats_no_finished_call_of_a_model(tmp_path: Path, model: Mode
 
 
 def test_every_error_and_path_that_the_readme_names_exists() -> None:
-    errors = (ROOT / "meerkat_actors" / "errors.py").read_text()
+    errors = "".join(path.read_text() for path in (ROOT / "meerkat_actors" / "errors").glob("*.py"))
     for name in set(re.findall(r"`(\w+Error)`", README)):
         assert f"class {name}(" in errors, name
     for path in set(re.findall(r"`((?:meerkat_actors|scripts)/[\w./]+)`", README)):

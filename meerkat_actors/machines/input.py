@@ -1,6 +1,7 @@
 """The life of one input, as a table.
 
-Rule 1: every move of an input that a store performs is a row of ``TRANSITIONS``.
+Rule 1: every move of an input that the runtime asks of a store is a row of ``TRANSITIONS``; what a
+        facade asks besides is in ``input_moves``.
 Rule 2: a terminal state has no row.
 """
 

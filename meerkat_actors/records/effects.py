@@ -7,6 +7,7 @@ change: a record here, both stores, the conformance suite.
 
 from __future__ import annotations
 
+from meerkat_actors.records.continuity_effects import ContinuityEffect
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import (
@@ -21,6 +22,7 @@ from meerkat_actors.records.ids import (
 )
 from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.outcomes import Abandoned
+from meerkat_actors.records.runtime_effects import RuntimeEffect
 
 
 @hot
@@ -157,6 +159,7 @@ Effect = (
     | SetConfig
     | InsertInput
     | TakeMail
+    | RuntimeEffect
     | Stage
     | ChargeRun
     | EndInput
@@ -164,6 +167,7 @@ Effect = (
     | DropJournal
     | SendMail
     | AppendTurn
+    | ContinuityEffect
 )
 
 

@@ -90,6 +90,11 @@ def parse_key(text: object, *, what: str, length_max: int) -> str:
     return text
 
 
+def is_uuid(value: object) -> bool:
+    """Whether ``value`` is the canonical text of a UUID."""
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
 def is_counter(value: object) -> bool:
     """Whether ``value`` fits every counter of ours: an int, no bool, 0 to 2^63-1."""
     return type(value) is int and 0 <= value <= COUNTER_MAX

@@ -87,9 +87,11 @@ class InputRow:
     interruptions: int
     not_before_ms: int
     ending: bytes | None
-    """Canonical JSON of the abandonment; None for every other state."""
+    """Canonical JSON of what ended it without a boundary; None for every other state."""
     turn: TurnRow | None
     """The boundary that consumed it; None for every other state."""
+    idempotency_key: str | None
+    """The caller's; None when it gave none."""
 
 
 @frozen(kw_only=True)

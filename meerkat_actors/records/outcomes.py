@@ -54,6 +54,15 @@ class AbandonReason(StrEnum):
     """Its turn failed as often as the limit allows."""
     CRASH_LOOP = "crash_loop"
     """The process ended uncleanly under its run as often as the limit allows."""
+    CANCELLED = "cancelled"
+    """Somebody asked for it."""
+    RETIRED = "retired"
+    """Its runtime was retired, and nobody was left to drain it."""
+    RESET = "reset"
+    STOPPED = "stopped"
+    DESTROYED = "destroyed"
+    NEVER_EXECUTED = "never_executed"
+    """Staged, and its run never began."""
 
 
 @hot

@@ -7,7 +7,8 @@ The order is fixed, and the strongest claim fails first:
 3. fencing token: the presented one is the highest ever claimed
 4. tombstone: the identity was not deleted
 5. generation
-6. version
+6. session binding: the session that an effect names as current is
+7. version
 
 Only then effects are tried, in the order of the union in ``records/effects.py``.
 """
@@ -19,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from meerkat_actors.records.commits import RefusalReason, Refused
+from meerkat_actors.records.continuity_effects import CreateRecord, Exhume
 from meerkat_actors.records.effects import (
     AppendTurn,
     ChargeRun,
@@ -37,7 +39,9 @@ from meerkat_actors.records.effects import (
 )
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion, FencingToken, Generation
+from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion, FencingToken, Generation, SessionId
+from meerkat_actors.store.continuity_fitting import CONTINUITY_FITS, current_session, is_continuity
+from meerkat_actors.store.runtime_fencing import RUNTIME_FITS
 
 FENCE: Final = -1
 """The effect index that means the fence itself."""
@@ -52,6 +56,7 @@ class Authority:
     token: FencingToken
     generation: Generation
     version: CheckpointVersion
+    session: SessionId
     deleted: bool
 
 
@@ -81,17 +86,24 @@ def unit_refusal(unit: Unit) -> Refused | None:
     return None
 
 
-def fence_refusal(fence: IdentityFence, claim: Claim | None, current: Authority | None) -> Refused | None:
-    """Compare a fence with what the store holds. A claim presents the token that it replaces."""
+def fence_refusal(unit: Unit, claim: Claim | Exhume | None, current: Authority | None) -> Refused | None:
+    """Compare a unit's fence with what the store holds. A claim presents the token that it replaces."""
+    fence = unit.fence
     if current is None:
         return refused(RefusalReason.NOT_FOUND, FENCE, "no identity of that key was ever created")
     presented = fence.token if claim is None else claim.previous
     if presented != current.token:
         return refused(RefusalReason.STALE_FENCING_TOKEN, FENCE, f"token {current.token}")
-    if current.deleted:
+    lifts = type(claim) is Exhume
+    if current.deleted and not lifts:
         return refused(RefusalReason.DELETED, FENCE, "the identity was deleted")
+    if lifts and not current.deleted:
+        return refused(RefusalReason.GENERATION_CONFLICT, FENCE, "the identity was not deleted")
     if fence.generation != current.generation:
         return refused(RefusalReason.STALE_GENERATION, FENCE, f"generation {current.generation}")
+    session = current_session(unit.effects) if is_continuity(unit) else None
+    if session is not None and session != current.session:
+        return refused(RefusalReason.SUPERSEDED_SESSION, FENCE, f"session {current.session}")
     if fence.version != current.version:
         return refused(RefusalReason.STALE_CHECKPOINT_VERSION, FENCE, f"version {current.version}")
     return None
@@ -110,10 +122,12 @@ def creation_refusal(
     return None
 
 
-def beginning_of(unit: Unit) -> tuple[int, Claim | CreateIdentity] | None:
+def beginning_of(unit: Unit) -> tuple[int, Claim | CreateIdentity | CreateRecord | Exhume] | None:
     """The effect that gives the unit its authority, with its index: a claim or a creation, if it has one."""
     for index, effect in enumerate(unit.effects):
         if type(effect) is Claim or type(effect) is CreateIdentity:
+            return index, effect
+        if type(effect) is CreateRecord or type(effect) is Exhume:
             return index, effect
     return None
 
@@ -249,5 +263,7 @@ _FITS: Final[MappingProxyType[type, Callable[[Any, Unit], bool]]] = MappingProxy
         DropJournal: _drop_fits,
         SendMail: _send_fits,
         AppendTurn: _append_fits,
+        **CONTINUITY_FITS,
+        **RUNTIME_FITS,
     }
 )

@@ -10,16 +10,22 @@ from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import decode_state
 from meerkat_actors.records.commits import CommitOutcome, Committed, Refused
-from meerkat_actors.records.effects import AppendTurn, Claim, CreateIdentity, Unit
+from meerkat_actors.records.continuity_effects import CreateRecord
+from meerkat_actors.records.documents import Document
+from meerkat_actors.records.effects import AppendTurn, CreateIdentity, Unit
 from meerkat_actors.records.env import Env, SystemEnv
-from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
+from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.runs import Journal
+from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
 from meerkat_actors.store.fencing import Authority, beginning_of, fence_refusal, in_order, unit_refusal
-from meerkat_actors.store.memory_effects import Work, apply_effect
+from meerkat_actors.store.memory_continuity import snapshots_of, standing_of
+from meerkat_actors.store.memory_effects import apply_effect
+from meerkat_actors.store.memory_runtime import document_of, receipt_of
 from meerkat_actors.store.memory_tables import HeadRow, Tables
-from meerkat_actors.store.recovery import IdentityRows, OpenRow, assemble
+from meerkat_actors.store.memory_work import Work
+from meerkat_actors.store.recovery import IdentityRows, OpenRow, assemble, unservable
 
 
 class MemoryStore:
@@ -84,6 +90,10 @@ class MemoryStore:
         if key is None:
             key = IdentityKey(self._next_key())
         head = tables.heads.get(key)
+        if head is not None:
+            broken = unservable(identity, head.kind, is_deleted=head.is_deleted)
+            if broken is not None:
+                return broken
         rows = IdentityRows(
             identity=identity,
             key=key,
@@ -114,7 +124,11 @@ class MemoryStore:
         """See ``Store.identities_with_work``."""
         tables = self._tables
         return tuple(
-            sorted(tables.identities[key] for key in tables.heads if tables.open.get(key) or tables.sent.get(key))
+            sorted(
+                tables.identities[key]
+                for key, head in tables.heads.items()
+                if (tables.open.get(key) or tables.sent.get(key)) and not head.is_deleted and head.kind[:1] != "@"
+            )
         )
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
@@ -164,9 +178,29 @@ class MemoryStore:
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """See ``Store.page_identities``."""
         tables = self._tables
-        names = sorted(tables.identities[key] for key in tables.heads)
+        names = sorted(tables.identities[key] for key, head in tables.heads.items() if not head.is_deleted)
         page = islice((name for name in names if after is None or name > after), max(limit, 0))
         return tuple(self._identity_row(name, tables.heads[tables.names[name]]) for name in page)
+
+    def read_standings(
+        self, identities: Sequence[AgentIdentity], *, snapshots: SnapshotLook
+    ) -> tuple[Standing | Broken, ...]:
+        """See ``Store.read_standings``."""
+        return tuple(
+            standing_of(self._tables, identity, self._next_key, snapshots=snapshots) for identity in identities
+        )
+
+    def read_snapshots(self, session_id: SessionId, *, limit: int) -> tuple[SnapshotRow, ...]:
+        """See ``Store.read_snapshots``."""
+        return snapshots_of(self._tables, session_id, limit)
+
+    def find_document(self, identity: AgentIdentity, kind: str, key: str) -> Document | None:
+        """See ``Store.find_document``."""
+        return document_of(self._tables, identity, kind, key)
+
+    def find_receipt(self, identity: AgentIdentity, run_id: RunId, *, sequence: int | None) -> TurnRow | None:
+        """See ``Store.find_receipt``."""
+        return receipt_of(self._tables, identity, run_id, sequence)
 
     def _commit_unit(self, unit: Unit) -> CommitOutcome:
         fence = unit.fence
@@ -188,19 +222,20 @@ class MemoryStore:
             self._tables.keep()
         finally:
             self._tables.undo()  # nothing, once kept
-        return Committed(fence.version if turn is None else turn.version)
+        return Committed(self._tables.heads[fence.key].version)
 
     def _authority_refusal(self, unit: Unit) -> Refused | None:
         beginning = beginning_of(unit)
-        claim: Claim | None = None
-        if beginning is not None:
-            _, effect = beginning
-            if isinstance(effect, CreateIdentity):
-                return None  # its effect finds out
-            claim = effect
+        effect = None if beginning is None else beginning[1]
+        if isinstance(effect, CreateIdentity | CreateRecord):
+            return None  # its effect finds out
         head = self._tables.heads.get(unit.fence.key)
-        current = None if head is None else Authority(head.token, head.generation, head.version, deleted=False)
-        return fence_refusal(unit.fence, claim, current)
+        current = (
+            None
+            if head is None
+            else Authority(head.token, head.generation, head.version, head.session_id, head.is_deleted)
+        )
+        return fence_refusal(unit, effect, current)
 
     def _next_sequence(self) -> int:
         self._sequence += 1
@@ -251,6 +286,7 @@ class MemoryStore:
             not_before_ms=now.not_before_ms,
             ending=now.ending,
             turn=self._tables.turns[now.turn] if now.turn else None,
+            idempotency_key=given.idempotency_key,
         )
 
     def _event(self, sequence: int) -> StoredEvent | None:

@@ -25,11 +25,8 @@ from meerkat_actors.records.effects import (
     Stage,
     TakeMail,
 )
-from meerkat_actors.records.fence import IdentityFence
-from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import (
     AdmissionSequence,
-    AgentIdentity,
     CheckpointVersion,
     Generation,
     IdentityKey,
@@ -39,21 +36,10 @@ from meerkat_actors.records.ids import (
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.runs import JournalEntry
 from meerkat_actors.store.fencing import creation_refusal, refused
-from meerkat_actors.store.memory_tables import Counter, GivenRow, HeadRow, ProgressRow, Tables
-
-No = Refused | DuplicateInput
-
-
-@hot
-class Work:
-    """One unit at work: its effects share this."""
-
-    tables: Tables
-    fence: IdentityFence
-    next_sequence: Counter
-    next_key: Counter
-    turn: int
-    """The sequence of the boundary that the unit appends; 0 for none."""
+from meerkat_actors.store.memory_continuity import CONTINUITY_APPLY
+from meerkat_actors.store.memory_runtime import RUNTIME_APPLY
+from meerkat_actors.store.memory_tables import GivenRow, HeadRow, ProgressRow
+from meerkat_actors.store.memory_work import No, Work, name_key
 
 
 def apply_effect(effect: object, index: int, work: Work) -> No | None:
@@ -80,13 +66,23 @@ def _create(effect: CreateIdentity, index: int, work: Work) -> No | None:
         return mismatch
     if effect.session_id in tables.sessions:
         return refused(RefusalReason.KEY_MISMATCH, index, f"session {effect.session_id} belongs to another identity")
-    _name(tables, fence.identity, fence.key)
-    tables.put(tables.sessions, effect.session_id, fence.key)
+    name_key(tables, fence.identity, fence.key)
+    tables.put(tables.sessions, effect.session_id, (fence.key, fence.generation))
     tables.put(
         tables.heads,
         fence.key,
         HeadRow(
-            effect.kind, effect.session_id, fence.token, Generation(0), CheckpointVersion(0), DIGEST_ZERO, 0, 0, 0, 0
+            effect.kind,
+            effect.session_id,
+            fence.token,
+            Generation(0),
+            CheckpointVersion(0),
+            DIGEST_ZERO,
+            0,
+            0,
+            0,
+            0,
+            is_deleted=False,
         ),
     )
     return None
@@ -111,7 +107,16 @@ def _insert(effect: InsertInput, index: int, work: Work) -> No | None:
     tables.put(
         tables.given,
         sequence,
-        GivenRow(sequence, identity, effect.input_id, effect.kind, effect.content, effect.digest, None),
+        GivenRow(
+            sequence,
+            identity,
+            effect.input_id,
+            effect.kind,
+            effect.content,
+            effect.digest,
+            None,
+            effect.idempotency_key,
+        ),
     )
     tables.put(tables.by_input_id, effect.input_id, sequence)
     if effect.idempotency_key is not None:
@@ -205,7 +210,7 @@ def _send(effect: SendMail, index: int, work: Work) -> No | None:
     recipient = tables.names.get(effect.recipient)
     if recipient is None:
         recipient = IdentityKey(work.next_key())
-        _name(tables, effect.recipient, recipient)
+        name_key(tables, effect.recipient, recipient)
     duplicate = _duplicate(work, index, recipient, effect.input_id, effect.digest, None)
     if duplicate is not None:
         return duplicate
@@ -214,7 +219,7 @@ def _send(effect: SendMail, index: int, work: Work) -> No | None:
     tables.put(
         tables.given,
         sequence,
-        GivenRow(sequence, recipient, effect.input_id, effect.kind, effect.content, effect.digest, sender),
+        GivenRow(sequence, recipient, effect.input_id, effect.kind, effect.content, effect.digest, sender, None),
     )
     tables.put(tables.by_input_id, effect.input_id, sequence)
     tables.put(tables.progress, sequence, ProgressRow(InputState.SENT, None, None, 0, 0, 0, None, 0))
@@ -253,14 +258,10 @@ def _append(effect: AppendTurn, _: int, work: Work) -> No | None:
             effect.sends,
             work.turn,
             work.turn if effect.sets_state else head.last_state,
+            head.is_deleted,
         ),
     )
     return None
-
-
-def _name(tables: Tables, identity: AgentIdentity, key: IdentityKey) -> None:
-    tables.put(tables.names, identity, key)
-    tables.put(tables.identities, key, identity)
 
 
 def _admit(work: Work, sequence: int, admission: AdmissionSequence, run_id: RunId | None) -> None:
@@ -339,5 +340,7 @@ _APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = M
         DropJournal: _drop,
         SendMail: _send,
         AppendTurn: _append,
+        **CONTINUITY_APPLY,
+        **RUNTIME_APPLY,
     }
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from attrs import frozen
+
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import (
@@ -20,9 +22,11 @@ from meerkat_actors.records.ids import (
 )
 from meerkat_actors.records.inputs import InputKind, InputState
 from meerkat_actors.records.runs import JournalEntry
+from meerkat_actors.records.standing import Former, SnapshotRow
 
 K = TypeVar("K")
 V = TypeVar("V")
+Key = TypeVar("Key")
 
 _ABSENT: Final = object()
 
@@ -41,6 +45,7 @@ class HeadRow:
     sends: int
     last_turn: int
     last_state: int
+    is_deleted: bool
 
 
 @hot
@@ -54,6 +59,7 @@ class GivenRow:
     content: bytes
     digest: bytes
     sender: IdentityKey | None
+    idempotency_key: str | None
 
 
 @hot
@@ -70,6 +76,27 @@ class ProgressRow:
     turn: int
 
 
+@frozen
+class GrantRow:
+    """What the continuity facade keeps beside the authority row."""
+
+    token: FencingToken
+    """Which was granted to ``holder``; a claim of the runtime's leaves it behind."""
+    holder: str
+    floor: Generation
+    former: Former | None
+
+
+@frozen
+class DocumentRow:
+    """An opaque document, or the memory of one that was dropped."""
+
+    body: bytes | None
+    """None: dropped."""
+    epoch: int
+    generation: int
+
+
 class Tables:
     """Dicts of bytes. ``put`` and ``drop`` are the only writers, so ``undo`` is complete."""
 
@@ -77,7 +104,9 @@ class Tables:
         self.names: dict[AgentIdentity, IdentityKey] = {}
         self.identities: dict[IdentityKey, AgentIdentity] = {}
         self.heads: dict[IdentityKey, HeadRow] = {}
-        self.sessions: dict[SessionId, IdentityKey] = {}
+        self.sessions: dict[SessionId, tuple[IdentityKey, Generation]] = {}
+        self.grants: dict[IdentityKey, GrantRow] = {}
+        self.snapshots: dict[IdentityKey, dict[tuple[Generation, CheckpointVersion], SnapshotRow]] = {}
         self.configs: dict[IdentityKey, dict[int, bytes]] = {}
         self.given: dict[int, GivenRow] = {}
         self.progress: dict[int, ProgressRow] = {}
@@ -89,6 +118,9 @@ class Tables:
         self.by_input_id: dict[InputId, int] = {}
         self.by_idempotency_key: dict[tuple[IdentityKey, str], int] = {}
         self.turns: dict[int, TurnRow] = {}
+        self.documents: dict[tuple[IdentityKey, str, str], DocumentRow] = {}
+        self.receipts: dict[tuple[IdentityKey, RunId], dict[int, int]] = {}
+        """Of each run, the boundaries of its receipts, by their sequence."""
         self.journals: dict[tuple[IdentityKey, RunId], dict[tuple[str, int], JournalEntry]] = {}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 
@@ -102,8 +134,8 @@ class Tables:
         if key in table:
             self._undo.append((table, key, table.pop(key)))
 
-    def of(self, table: dict[IdentityKey, dict[K, V]], key: IdentityKey) -> dict[K, V]:
-        """The rows of one identity, to put into; an empty one tells nothing, so making it is no change."""
+    def of(self, table: dict[Key, dict[K, V]], key: Key) -> dict[K, V]:
+        """The rows of one owner, to put into; an empty one tells nothing, so making it is no change."""
         rows = table.get(key)
         if rows is None:
             rows = table[key] = {}

@@ -13,9 +13,11 @@ from typing import Protocol
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome
+from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import Unit
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 
 
@@ -85,7 +87,7 @@ class Store(Protocol):
         ...
 
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
-        """Existing identities that have an open input or mail."""
+        """Existing agents that have an open input or mail; what a facade serves (its kind begins with @) is none."""
         ...
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
@@ -115,4 +117,30 @@ class Store(Protocol):
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """Existing identities in the order of their names, from beyond ``after``."""
+        ...
+
+    def read_standings(
+        self, identities: Sequence[AgentIdentity], *, snapshots: SnapshotLook
+    ) -> tuple[Standing | Broken, ...]:
+        """Where identities stand, one each and in order, in one read transaction. Never claims.
+
+        ``snapshots`` says what is read of the newest document of each. A row that can't be read breaks its
+        identity only.
+        """
+        ...
+
+    def read_snapshots(self, session_id: SessionId, *, limit: int) -> tuple[SnapshotRow, ...]:
+        """A session's documents as they are stored, newest first."""
+        ...
+
+    def find_document(self, identity: AgentIdentity, kind: str, key: str) -> Document | None:
+        """A document that was put and not dropped.
+
+        Raises:
+            StoreCorruptError: its bytes are not what was put.
+        """
+        ...
+
+    def find_receipt(self, identity: AgentIdentity, run_id: RunId, *, sequence: int | None) -> TurnRow | None:
+        """The boundary that is a run's receipt of that sequence, or its last one (None)."""
         ...

@@ -8,6 +8,7 @@ from typing import Final
 from meerkat_actors.records.activation import Activation, Broken, Head
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import content_digest
+from meerkat_actors.records.continuity import OPAQUE_KIND
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
 from meerkat_actors.records.inputs import InputKind, InputState, OpenInput
@@ -17,6 +18,11 @@ ROWS_CONTRADICT: Final = "rows_contradict"
 """The reason of a ``Broken`` whose rows can be read but can't all be true."""
 ROW_UNREADABLE: Final = "row_unreadable"
 """The reason of a ``Broken`` with a row that does not decode."""
+
+DELETED: Final = "deleted"
+"""The reason of a ``Broken`` that has a tombstone."""
+OPAQUE: Final = "opaque_session"
+"""The reason of a ``Broken`` that is another's to serve: its sessions are documents of the continuity facade."""
 
 
 @hot
@@ -68,6 +74,15 @@ def assemble(rows: IdentityRows, journal_of: Callable[[RunId], Journal]) -> Acti
         admissions=rows.admissions,
         has_mail=rows.has_mail,
     )
+
+
+def unservable(identity: AgentIdentity, kind: str, *, is_deleted: bool) -> Broken | None:
+    """Why the runtime can't serve an identity whose authority row is sound, if it can't."""
+    if is_deleted:
+        return Broken(identity=identity, reason=DELETED, detail="the identity was deleted")
+    if kind == OPAQUE_KIND:
+        return Broken(identity=identity, reason=OPAQUE, detail="its sessions are documents of the continuity facade")
+    return None
 
 
 def _contradiction(rows: IdentityRows) -> str | None:

@@ -8,9 +8,11 @@ from meerkat_actors.errors import StoreFailedError
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome
+from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import Effect, Unit
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.port import Store
 
@@ -147,6 +149,24 @@ class FaultyStore:
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         self.before_read("page_identities", None)
         return self.inner.page_identities(after=after, limit=limit)
+
+    def find_document(self, identity: AgentIdentity, kind: str, key: str) -> Document | None:
+        self.before_read("find_document", identity)
+        return self.inner.find_document(identity, kind, key)
+
+    def find_receipt(self, identity: AgentIdentity, run_id: RunId, *, sequence: int | None) -> TurnRow | None:
+        self.before_read("find_receipt", identity)
+        return self.inner.find_receipt(identity, run_id, sequence=sequence)
+
+    def read_standings(
+        self, identities: Sequence[AgentIdentity], *, snapshots: SnapshotLook
+    ) -> tuple[Standing | Broken, ...]:
+        self.before_read("read_standings", None)
+        return self.inner.read_standings(identities, snapshots=snapshots)
+
+    def read_snapshots(self, session_id: SessionId, *, limit: int) -> tuple[SnapshotRow, ...]:
+        self.before_read("read_snapshots", None)
+        return self.inner.read_snapshots(session_id, limit=limit)
 
 
 def broken() -> StoreFailedError:

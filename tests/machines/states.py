@@ -280,3 +280,6 @@ def _key(effect: Effect) -> tuple[object, ...]:
             return ("journal", effect.run_id, "fetch", 1)
         case SendMail():
             return ("mail", effect.input_id)
+        case _:
+            msg = f"no machine decides {effect}"
+            raise AssertionError(msg)

@@ -8,8 +8,9 @@ from attrs import astuple, evolve
 
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.standing import SnapshotRow, Standing
 from meerkat_actors.store import Store
 from tests.store.writing import identity
 
@@ -19,7 +20,11 @@ Seen: TypeAlias = tuple[Activation | Broken, tuple[Mail, ...], tuple[InputRow, .
 
 
 Picture: TypeAlias = tuple[
-    dict[str, Seen], tuple[AgentIdentity, ...], tuple[IdentityRow, ...], list[tuple[object, ...]]
+    dict[str, Seen],
+    tuple[AgentIdentity, ...],
+    tuple[IdentityRow, ...],
+    list[tuple[object, ...]],
+    tuple[Standing | Broken, ...],
 ]
 
 
@@ -30,7 +35,20 @@ def picture(store: Store, *names: str) -> Picture:
         store.identities_with_work(),
         store.page_identities(after=None, limit=EVERYTHING),
         _events(store),
+        tuple(map(_standing, store.read_standings([identity(name) for name in names], snapshots="loaded"))),
     )
+
+
+def documents(store: Store, session_id: SessionId) -> tuple[SnapshotRow, ...]:
+    """Every document of a session, newest first."""
+    return tuple(evolve(row, identity=IdentityKey(1)) for row in store.read_snapshots(session_id, limit=EVERYTHING))
+
+
+def _standing(found: Standing | Broken) -> Standing | Broken:
+    if isinstance(found, Broken):
+        return found
+    row = found.snapshot
+    return evolve(found, key=IdentityKey(1), snapshot=None if row is None else evolve(row, identity=IdentityKey(1)))
 
 
 def _seen(store: Store, name: AgentIdentity) -> Seen:

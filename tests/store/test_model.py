@@ -16,7 +16,6 @@ from attrs import define, evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.codec import content_digest
 from meerkat_actors.records.commits import CommitOutcome, Refused
 from meerkat_actors.records.effects import (
@@ -48,14 +47,16 @@ from meerkat_actors.records.ids import (
     SessionId,
 )
 from meerkat_actors.records.inputs import InputKind, Mail
+from meerkat_actors.records.standing import Standing
 from meerkat_actors.store import MemoryStore, Store, open_sqlite
+from tests.store import continuity_moves as facade
 from tests.store.conftest import MEMORY_FOLDER
-from tests.store.looking import picture
+from tests.store.looking import documents, picture
 from tests.store.writing import GIVEN_UP, uuid_of
 
 # Few of everything, so that collisions are the rule.
-NAMES: Final = ("alice", "alice", "bob", "bob", "carol", "dave")
-"""Dave is not there from the beginning, and strangers never are."""
+NAMES: Final = ("alice", "alice", "bob", "bob", "carol", "dave", "erin", "fay", "gus", "hal")
+"""Dave and Fay are not there from the beginning, and strangers never are. From Erin on they are the facade's."""
 CONTENTS: Final = (b'"one"', b'"two"')
 RUNS: Final = tuple(RunId(uuid_of(number)) for number in (0xA1, 0xA2))
 INPUT_IDS: Final = tuple(InputId(uuid_of(number)) for number in range(1, 9))
@@ -101,7 +102,7 @@ class Claimed:
     off: int
 
 
-Move: TypeAlias = (
+RuntimeMove: TypeAlias = (
     Take
     | Append
     | Born
@@ -115,6 +116,7 @@ Move: TypeAlias = (
     | DropJournal
     | SendMail
 )
+Move: TypeAlias = RuntimeMove | facade.ContinuityMove
 
 
 @frozen
@@ -152,6 +154,11 @@ def insert_of(
 def send_of(recipient: str, input_id: InputId, content: bytes, number: int) -> SendMail:
     name = AgentIdentity(recipient)
     return SendMail(name, input_id, InputKind.PEER_MESSAGE, content, content_digest(content), number)
+
+
+def claiming(claims: bool, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+    """A higher token, presented for what follows."""
+    return (Claimed(0), *moves) if claims else moves
 
 
 def consumed_by_a_boundary(moves: Sequence[Move]) -> tuple[Move, ...]:
@@ -215,13 +222,22 @@ PLANS: Final = st.builds(
     MOSTLY_RIGHT,
     st.lists(MOVES, max_size=4).map(consumed_by_a_boundary),
 )
-UNITS: Final = st.integers(0, 15).flatmap(lambda choice: PLANS if choice else CREATIONS)
+FACADE_PLANS: Final = st.builds(
+    Plan,
+    st.sampled_from(facade.NAMES),
+    MOSTLY_RIGHT,
+    st.sampled_from((0, 0, 0, 0, 0, 0, 0, 0, 1)),
+    MOSTLY_RIGHT,
+    st.builds(claiming, st.booleans(), facade.MOVES),
+)
+UNITS: Final = st.integers(0, 15).flatmap(lambda choice: FACADE_PLANS if choice > 9 else PLANS if choice else CREATIONS)
 BATCHES: Final = st.lists(UNITS, min_size=1, max_size=5).map(tuple)
 HISTORIES: Final = st.lists(
     st.one_of(BATCHES, BATCHES, BATCHES, BATCHES, st.builds(Restarted, st.booleans())), min_size=1, max_size=12
 )
-BEGINNING: Final = tuple(
-    Plan(name, 0, 0, 0, (Born(number + 10),)) for number, name in enumerate(("alice", "bob", "carol"))
+BEGINNING: Final = (
+    tuple(Plan(name, 0, 0, 0, (Born(number + 10),)) for number, name in enumerate(("alice", "bob", "carol"))),
+    *((Plan(name, 0, 0, 0, moves),) for name, moves in facade.BEGINNING),
 )
 
 
@@ -247,22 +263,28 @@ class Side:
 
     def unit(self, plan: Plan) -> Unit:
         name = AgentIdentity(plan.name)
-        now = self.store.activate(name)
-        if not isinstance(now, Activation):
-            return NOBODYS
-        token, generation, version = (
-            (1, 0, 0) if now.head is None else (now.head.token, now.head.generation, now.head.version)
-        )
-        claimed = any(isinstance(move, Claimed) for move in plan.moves)
+        (standing,) = self.store.read_standings((name,), snapshots="unread")
+        assert isinstance(standing, Standing)
+        now = standing.authority
+        token, generation, version = (1, 0, 0) if now is None else (now.token, now.generation, now.version)
+        claimed = any(isinstance(move, Claimed | facade.Lifted) for move in plan.moves)
         fence = IdentityFence(
             name,
-            now.key,
+            standing.key,
             FencingToken(token + plan.token_off + claimed),
             Generation(generation + plan.generation_off),
             CheckpointVersion(version + plan.version_off),
         )
-        mail = self.store.pending_mail(now.key, limit=9)
-        return Unit(fence, tuple(effect_of(move, fence, token, mail) for move in plan.moves))
+        mail = self.store.pending_mail(standing.key, limit=9)
+        return Unit(
+            fence,
+            tuple(
+                facade.effect_of(move, now, fence.version)
+                if isinstance(move, facade.ContinuityMove)
+                else effect_of(move, fence, token, mail)
+                for move in plan.moves
+            ),
+        )
 
     def restart(self, clean: bool) -> None:
         if clean:
@@ -273,7 +295,7 @@ class Side:
         self.store.begin()
 
 
-def effect_of(move: Move, fence: IdentityFence, token: int, mail: Sequence[Mail]) -> Effect:
+def effect_of(move: RuntimeMove, fence: IdentityFence, token: int, mail: Sequence[Mail]) -> Effect:
     match move:
         case Take():
             found = mail[move.place] if move.place < len(mail) else BOGUS_MAIL
@@ -313,7 +335,7 @@ def test_every_store_does_what_the_memory_store_does(history: Sequence[Sequence[
 def follow(history: Sequence[Sequence[Plan] | Restarted], sides: Sequence[Side]) -> None:
     for side in sides:
         side.store.begin()
-    for moment in (BEGINNING, *history):
+    for moment in (*BEGINNING, *history):
         if isinstance(moment, Restarted):
             for side in sides:
                 side.restart(moment.clean)
@@ -322,3 +344,5 @@ def follow(history: Sequence[Sequence[Plan] | Restarted], sides: Sequence[Side])
             assert others == [model] * len(others)
         model_picture, *pictures = (picture(side.store, *NAMES, "stranger") for side in sides)
         assert pictures == [model_picture] * len(pictures)
+        told = [[documents(side.store, session) for session in facade.SESSIONS] for side in sides]
+        assert told == told[:1] * len(told)

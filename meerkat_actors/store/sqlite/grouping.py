@@ -18,10 +18,12 @@ from attrs import frozen
 from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import AppendTurn, Unit
 from meerkat_actors.records.ids import CheckpointVersion
+from meerkat_actors.store.continuity_fitting import is_continuity, version_after
 from meerkat_actors.store.sqlite import statements
-from meerkat_actors.store.sqlite.packing import STEPS, Packer, Step
+from meerkat_actors.store.sqlite.packing import Packer, packed
 from meerkat_actors.store.sqlite.refusing import No, commit_unit
 from meerkat_actors.store.sqlite.rows import Database
+from meerkat_actors.store.sqlite.steps import Step
 
 # What a unit may do to its group: a conflict, a value that no column takes.
 _NOT_GROUPABLE: Final = (apsw.ConstraintError, apsw.TooBigError, ValueError, TypeError, OverflowError)
@@ -128,8 +130,7 @@ def _run_group(database: Database, packer: Packer, units: Sequence[Unit]) -> _Ob
     except ValueError:
         return _Obstacle(len(units) // 2)
     before = database.total_changes()
-    for index in sorted(packer.rows):
-        step, rows = STEPS[index], packer.rows[index]
+    for step, rows in packed(packer):
         try:
             database.executemany(step.sql, rows)
         except _NOT_GROUPABLE:
@@ -165,4 +166,4 @@ def _version_after(unit: Unit) -> CheckpointVersion:
     for effect in reversed(unit.effects):
         if type(effect) is AppendTurn:
             return effect.version
-    return unit.fence.version
+    return version_after(unit) if is_continuity(unit) else unit.fence.version

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from attrs import frozen
-
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
+from meerkat_actors.records.continuity import OPAQUE_KIND
+from meerkat_actors.records.continuity_effects import CreateRecord
 from meerkat_actors.records.effects import (
     AppendTurn,
     ChargeRun,
@@ -27,19 +27,13 @@ from meerkat_actors.records.effects import (
     Unit,
 )
 from meerkat_actors.records.ids import uuid_bytes
-from meerkat_actors.store.sqlite import statements
+from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
+from meerkat_actors.store.sqlite import runtime_statements, statements
+from meerkat_actors.store.sqlite.continuity_packing import CONTINUITY_PACK, CONTINUITY_STEPS
 from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.rows import ABANDONED, CONSUMED, QUEUED, STAGED, Row
-
-
-@frozen
-class Step:
-    """One statement, the effect it is for, and whether each of its rows must touch exactly one row."""
-
-    sql: str
-    effect: type
-    counted: bool = True
-
+from meerkat_actors.store.sqlite.runtime_packing import bind_row, drop_row, move_row, put_row, receipt_row
+from meerkat_actors.store.sqlite.steps import Step
 
 STEPS: Final = (
     Step(statements.CLAIM_HEAD, Claim),
@@ -49,6 +43,11 @@ STEPS: Final = (
     Step(statements.INSERT_CONFIG, SetConfig),
     Step(statements.INSERT_INPUT, InsertInput),
     Step(statements.TAKE_MAIL, TakeMail),
+    Step(runtime_statements.MOVE_INPUT, MoveInput),
+    Step(runtime_statements.BIND_SESSION, BindSession),
+    Step(runtime_statements.PUT_DOCUMENT, PutDocument),
+    Step(runtime_statements.DROP_DOCUMENT, DropDocument),
+    Step(runtime_statements.RECORD_RECEIPT, RecordReceipt),
     Step(statements.STAGE_INPUT, Stage),
     Step(statements.CHARGE_INPUT, ChargeRun),
     Step(statements.END_INPUT, EndInput),
@@ -60,7 +59,9 @@ STEPS: Final = (
 )
 """Every unit's statements, in the order in which they run."""
 
-CLAIM, NAME, HEAD, SESSION, CONFIG, INPUT, TAKE, STAGE, CHARGE, END, STEP, DROP, SEND, TURN, ADVANCE = range(len(STEPS))
+_PLACES: Final = range(len(STEPS))
+CLAIM, NAME, HEAD, SESSION, CONFIG, INPUT, TAKE, MOVE, BOUND, PUT, DROP_PUT, RECEIPT, *_LATER = _PLACES
+STAGE, CHARGE, END, STEP, DROP, SEND, TURN, ADVANCE = _LATER
 
 
 class Packer:
@@ -72,6 +73,9 @@ class Packer:
         self.sequence: int = 0
         """The last one given out. None is given twice, also when its unit was refused."""
         self.rows: defaultdict[int, list[Row]] = defaultdict(list)
+        """By place in ``STEPS``."""
+        self.rare: defaultdict[int, list[Row]] = defaultdict(list)
+        """By place in ``CONTINUITY_STEPS``, which come after all others."""
         self.checks: list[Row] = []
         """Fences of units without any guarded statement."""
         self.turn: int = 0
@@ -81,6 +85,7 @@ class Packer:
     def clear(self) -> None:
         """Begin a new group."""
         self.rows = defaultdict(list)
+        self.rare = defaultdict(list)
         self.checks = []
 
     def pack(self, unit: Unit) -> None:
@@ -125,6 +130,14 @@ def _create(packer: Packer, guard: Row, effect: CreateIdentity, unit: Unit) -> N
     packer.rows[SESSION].append((session, fence.key, fence.generation))
 
 
+def _create_record(packer: Packer, guard: Row, effect: CreateRecord, unit: Unit) -> None:
+    _create(packer, guard, CreateIdentity(OPAQUE_KIND, effect.session_id), unit)
+
+
+def _continuity(packer: Packer, guard: Row, effect: object, _: Unit) -> None:
+    CONTINUITY_PACK[type(effect)](packer.rare, guard, effect, packer.incarnation)
+
+
 def _configure(packer: Packer, guard: Row, effect: SetConfig, _: Unit) -> None:
     packer.rows[CONFIG].append((*guard, effect.version, effect.body))
 
@@ -159,6 +172,26 @@ def _take(packer: Packer, guard: Row, effect: TakeMail, _: Unit) -> None:
             None if run_id is None else uuid_bytes(run_id),
         )
     )
+
+
+def _move(packer: Packer, guard: Row, effect: MoveInput, _: Unit) -> None:
+    packer.rows[MOVE].append(move_row(guard, effect))
+
+
+def _bind(packer: Packer, guard: Row, effect: BindSession, _: Unit) -> None:
+    packer.rows[BOUND].append(bind_row(guard, effect))
+
+
+def _put(packer: Packer, guard: Row, effect: PutDocument, _: Unit) -> None:
+    packer.rows[PUT].append(put_row(guard, effect))
+
+
+def _drop_document(packer: Packer, guard: Row, effect: DropDocument, _: Unit) -> None:
+    packer.rows[DROP_PUT].append(drop_row(guard, effect))
+
+
+def _receipt(packer: Packer, guard: Row, effect: RecordReceipt, _: Unit) -> None:
+    packer.rows[RECEIPT].append(receipt_row(guard, effect, packer.turn_sequence()))
 
 
 def _stage(packer: Packer, guard: Row, effect: Stage, _: Unit) -> None:
@@ -248,6 +281,11 @@ _PACK: Final[MappingProxyType[type, Callable[[Packer, Row, Any, Unit], None]]] =
         SetConfig: _configure,
         InsertInput: _insert,
         TakeMail: _take,
+        MoveInput: _move,
+        BindSession: _bind,
+        PutDocument: _put,
+        DropDocument: _drop_document,
+        RecordReceipt: _receipt,
         Stage: _stage,
         ChargeRun: _charge,
         EndInput: _end,
@@ -255,6 +293,8 @@ _PACK: Final[MappingProxyType[type, Callable[[Packer, Row, Any, Unit], None]]] =
         DropJournal: _drop,
         SendMail: _send,
         AppendTurn: _append,
+        CreateRecord: _create_record,
+        **dict.fromkeys(CONTINUITY_PACK, _continuity),
     }
 )
 
@@ -269,13 +309,19 @@ def pack_in_order(packer: Packer, unit: Unit, effects: Sequence[tuple[int, Effec
     packer.turn = 0
     fence = unit.fence
     guard: Row = (fence.key, fence.token, fence.generation, fence.version)
-    index_of: defaultdict[int, list[int]] = defaultdict(list)
+    index_of: defaultdict[str, list[int]] = defaultdict(list)
     for index, effect in effects:
         _PACK[type(effect)](packer, guard, effect, unit)
-        for step, rows in packer.rows.items():
-            index_of[step].extend([index] * (len(rows) - len(index_of[step])))
+        for step, rows in packed(packer):
+            index_of[step.sql].extend([index] * (len(rows) - len(index_of[step.sql])))
     return [
-        (STEPS[step], row, index)
-        for step in sorted(packer.rows)
-        for row, index in zip(packer.rows[step], index_of[step], strict=True)
+        (step, row, index) for step, rows in packed(packer) for row, index in zip(rows, index_of[step.sql], strict=True)
     ]
+
+
+def packed(packer: Packer) -> list[tuple[Step, list[Row]]]:
+    """What the group runs, in order."""
+    steps = [(STEPS[place], packer.rows[place]) for place in sorted(packer.rows)]
+    if packer.rare:
+        steps += [(CONTINUITY_STEPS[place], packer.rare[place]) for place in sorted(packer.rare)]
+    return steps

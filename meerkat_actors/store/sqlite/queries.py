@@ -67,13 +67,13 @@ SELECT input.seq, input.sender, sender.name, input.input_id, input.kind, input.c
  LIMIT ?2
 """
 
-# Grows with the open inputs, which is what it is asked for.
+# Grows with the open inputs, which is what it is asked for. A kind that begins with @ is a facade's, no agent's.
 READ_IDENTITIES_WITH_WORK: Final = """
 SELECT name.name
   FROM (SELECT DISTINCT identity FROM input INDEXED BY input_open WHERE state < 3) AS busy
   JOIN head ON head.key = busy.identity
   JOIN name ON name.key = busy.identity
- WHERE head.tombstone = 0
+ WHERE head.tombstone = 0 AND substr(head.kind, 1, 1) <> '@'
  ORDER BY name.name
 """
 
@@ -81,7 +81,7 @@ SELECT name.name
 
 _INPUT_COLUMNS: Final = """
 SELECT input.seq, input.input_id, input.kind, input.state, input.content, sender.name, input.admission,
-       input.run, input.attempts, input.interruptions, input.not_before, input.ending,
+       input.run, input.attempts, input.interruptions, input.not_before, input.ending, input.idempotency,
        turn.seq, turn.previous, owner.name, turn.generation, turn.version, turn.run, turn.digest, turn.body
   FROM input LEFT JOIN name AS sender ON sender.key = input.sender
              LEFT JOIN turn ON turn.seq = input.turn
@@ -156,7 +156,7 @@ SELECT name.name, head.kind, head.generation, head.version, head.message_count
 # -- why a unit was refused ---------------------------------------------------------------
 
 READ_AUTHORITY: Final = """
-SELECT token, generation, version, tombstone FROM head WHERE key = ?1
+SELECT token, generation, version, session, tombstone FROM head WHERE key = ?1
 """
 
 READ_KEY: Final = """

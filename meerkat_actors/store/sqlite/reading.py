@@ -14,7 +14,7 @@ from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, IdentityKey, 
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.runs import Journal
 from meerkat_actors.records.stored_events import StoredEvent
-from meerkat_actors.store.recovery import ROW_UNREADABLE, ROWS_CONTRADICT, IdentityRows, assemble
+from meerkat_actors.store.recovery import ROW_UNREADABLE, ROWS_CONTRADICT, IdentityRows, assemble, unservable
 from meerkat_actors.store.sqlite import queries, statements
 from meerkat_actors.store.sqlite.rows import (
     UNDECODABLE,
@@ -58,8 +58,9 @@ def _read_activation(
     head = None if found[1] is None else head_of(found[1:9])
     tombstone, last_state = found[9:11]
     admissions, has_mail, config_version, config = found[15:]
-    if tombstone:
-        return Broken(identity=identity, reason="deleted", detail="the identity was deleted")
+    broken = None if head is None else unservable(identity, head.kind, is_deleted=bool(tombstone))
+    if broken is not None:
+        return broken
     # The boundary that the head names must be the one that made it.
     if head is not None and head.version and found[11:15] != (key, head.generation, head.version, head.digest):
         detail = f"the head is at version {head.version}, and its last boundary is another"

@@ -9,6 +9,7 @@ from typing import Any, Final
 import apsw
 
 from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.continuity_effects import CreateRecord, Exhume
 from meerkat_actors.records.effects import (
     ChargeRun,
     Claim,
@@ -22,7 +23,7 @@ from meerkat_actors.records.effects import (
     TakeMail,
     Unit,
 )
-from meerkat_actors.records.ids import AgentIdentity, InputId, RunId, uuid_bytes, uuid_text
+from meerkat_actors.records.ids import AgentIdentity, InputId, RunId, SessionId, uuid_bytes, uuid_text
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.store.fencing import (
     FENCE,
@@ -34,8 +35,11 @@ from meerkat_actors.store.fencing import (
     refused,
 )
 from meerkat_actors.store.sqlite import queries
-from meerkat_actors.store.sqlite.packing import Packer, Step, pack_in_order
+from meerkat_actors.store.sqlite.continuity_reading import CONTINUITY_EXPLAIN, session_bound
+from meerkat_actors.store.sqlite.packing import Packer, pack_in_order
 from meerkat_actors.store.sqlite.rows import Database, Row, state_of
+from meerkat_actors.store.sqlite.runtime_refusing import RUNTIME_EXPLAIN
+from meerkat_actors.store.sqlite.steps import Step
 
 No = Refused | DuplicateInput
 
@@ -70,19 +74,22 @@ def _run(database: Database, step: Step, row: Row) -> str | None:
 def _authority_refusal(database: Database, unit: Unit) -> Refused | None:
     fence = unit.fence
     found = database.execute(queries.READ_AUTHORITY, (fence.key,)).fetchone()
-    claim: Claim | None = None
+    claim: Claim | Exhume | None = None
     beginning = beginning_of(unit)
     if beginning is not None:
         index, effect = beginning
-        if isinstance(effect, CreateIdentity):
+        if isinstance(effect, CreateIdentity | CreateRecord):
             return _creation_refusal(database, unit, index, effect, has_head=found is not None)
         claim = effect
-    current = None if found is None else Authority(found[0], found[1], found[2], bool(found[3]))
-    return fence_refusal(fence, claim, current)
+    current = None
+    if found is not None:
+        token, generation, version, session, tombstone = found
+        current = Authority(token, generation, version, SessionId(uuid_text(session)), bool(tombstone))
+    return fence_refusal(unit, claim, current)
 
 
 def _creation_refusal(
-    database: Database, unit: Unit, index: int, effect: CreateIdentity, *, has_head: bool
+    database: Database, unit: Unit, index: int, effect: CreateIdentity | CreateRecord, *, has_head: bool
 ) -> Refused | None:
     fence = unit.fence
     key = database.execute(queries.READ_KEY, (fence.identity,)).fetchone()
@@ -96,6 +103,8 @@ def _creation_refusal(
     )
     if mismatch is not None:
         return mismatch
+    if isinstance(effect, CreateRecord):
+        return session_bound(database, index, effect.session_id)
     if database.execute(queries.READ_SESSION, (uuid_bytes(effect.session_id),)).fetchone() is not None:
         return refused(RefusalReason.KEY_MISMATCH, index, f"session {effect.session_id} belongs to another identity")
     return None
@@ -206,5 +215,7 @@ _EXPLAIN: Final[MappingProxyType[type, Callable[[Database, int, int, Any], No | 
         EndInput: _of_run,
         RecordStep: _record,
         SendMail: _send,
+        **RUNTIME_EXPLAIN,
+        **CONTINUITY_EXPLAIN,
     }
 )

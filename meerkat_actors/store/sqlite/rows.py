@@ -140,6 +140,7 @@ def input_row_of(row: tuple[Any, ...]) -> InputRow:
         interruptions,
         not_before,
         ending,
+        idempotency_key,
         *turn,
     ) = row
     return InputRow(
@@ -156,6 +157,7 @@ def input_row_of(row: tuple[Any, ...]) -> InputRow:
         not_before_ms=not_before,
         ending=ending,
         turn=None if turn[0] is None else turn_row_of(turn),
+        idempotency_key=idempotency_key,
     )
 
 

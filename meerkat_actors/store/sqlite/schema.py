@@ -12,7 +12,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x4D6B4174
 """``MkAt``, in the file's header: whose file this is."""
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """In ``user_version``. Another one is refused: version 1 was never released, so nothing is migrated from it."""
 
 PAGE_BYTES: Final = 4096
@@ -88,13 +88,13 @@ CREATE TABLE input (                -- one input of one identity
     sender        INTEGER REFERENCES name (key),                   -- the sending identity; null: from outside
     number        INTEGER CHECK (number >= 0),                     -- the sender's send counter
     idempotency   TEXT,                                            -- the caller's key, unique in its identity
-    ending        BLOB,                                            -- canonical JSON of the abandonment
+    ending        BLOB,                                            -- canonical JSON of what ended it without a turn
     digest        BLOB    NOT NULL CHECK (length(digest) = 32),    -- SHA-256 of the content
     content       BLOB    NOT NULL,                                -- canonical JSON
     CHECK ((state = 0) = (admission IS NULL)),
     CHECK (state <> 2 OR run IS NOT NULL),
     CHECK ((state = 3) = (turn IS NOT NULL)),
-    CHECK ((state = 6) = (ending IS NOT NULL)),
+    CHECK ((state > 3) = (ending IS NOT NULL)),
     CHECK ((sender IS NULL) = (number IS NULL))
 ) STRICT
 """,
@@ -112,6 +112,28 @@ CREATE TABLE turn (                 -- one boundary, packed; never updated
 ) STRICT
 """,
     """
+CREATE TABLE receipt (              -- the boundary of a receipt, for runs of the runtime-store facade
+    identity INTEGER NOT NULL REFERENCES head (key),
+    run      BLOB    NOT NULL CHECK (length(run) = 16),
+    sequence INTEGER NOT NULL CHECK (sequence >= 1),               -- dense per run
+    turn     INTEGER NOT NULL CHECK (turn >= 1),                   -- sequence of the boundary
+    PRIMARY KEY (identity, run, sequence)
+) STRICT, WITHOUT ROWID
+""",
+    """
+CREATE TABLE document (             -- opaque bytes of one identity; the row stays when they are dropped
+    identity   INTEGER NOT NULL REFERENCES head (key),             -- under whose fence it is written
+    kind       TEXT    NOT NULL CHECK (length(kind) BETWEEN 1 AND 512),
+    key        TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 512),
+    epoch      INTEGER NOT NULL CHECK (epoch >= 1),                -- its lives: putting after dropping begins one
+    generation INTEGER NOT NULL CHECK (generation >= 1),           -- its changes, for ever: what a writer compares
+    digest     BLOB    CHECK (length(digest) = 32),                -- SHA-256 of the body
+    body       BLOB,                                               -- null: dropped
+    CHECK ((body IS NULL) = (digest IS NULL)),
+    UNIQUE (identity, kind, key)
+) STRICT
+""",
+    """
 CREATE TABLE journal (              -- one recorded step of a live run; dropped with its run
     identity  INTEGER NOT NULL REFERENCES head (key),
     run       BLOB    NOT NULL CHECK (length(run) = 16),
@@ -121,6 +143,31 @@ CREATE TABLE journal (              -- one recorded step of a live run; dropped 
     result    BLOB    NOT NULL,                                    -- canonical JSON
     PRIMARY KEY (identity, run, name, nth)
 ) STRICT, WITHOUT ROWID
+""",
+    """
+CREATE TABLE continuity (           -- what the continuity facade keeps beside an authority row
+    identity          INTEGER NOT NULL PRIMARY KEY REFERENCES head (key),
+    token             INTEGER NOT NULL CHECK (token >= 1),         -- the token that holder was granted
+    holder            TEXT    NOT NULL CHECK (length(holder) BETWEEN 1 AND 256),
+    floor             INTEGER NOT NULL CHECK (floor >= 0),         -- the highest generation ever begun
+    former_generation INTEGER CHECK (former_generation >= 0),      -- what a rollback of the last reset returns to
+    former_session    BLOB    CHECK (length(former_session) = 16),
+    former_version    INTEGER CHECK (former_version >= 0),
+    CHECK ((former_generation IS NULL) = (former_session IS NULL)),
+    CHECK ((former_generation IS NULL) = (former_version IS NULL))
+) STRICT, WITHOUT ROWID
+""",
+    """
+CREATE TABLE snapshot (             -- an opaque document of the continuity facade; the last two of a session are kept
+    identity   INTEGER NOT NULL REFERENCES head (key),
+    generation INTEGER NOT NULL CHECK (generation >= 0),
+    version    INTEGER NOT NULL CHECK (version >= 1),              -- the checkpoint version that it made
+    session    BLOB    NOT NULL REFERENCES session (session),
+    token      INTEGER NOT NULL CHECK (token >= 1),                -- under which it was saved
+    size       INTEGER NOT NULL CHECK (size >= 1),
+    digest     BLOB    NOT NULL CHECK (length(digest) = 32),       -- SHA-256 of the data
+    data       BLOB    NOT NULL CHECK (length(data) = size)
+) STRICT
 """,
 )
 
@@ -133,4 +180,8 @@ INDEXES: Final = (
     "CREATE UNIQUE INDEX input_idempotency ON input (identity, idempotency) WHERE idempotency IS NOT NULL",
     # Recovery and mail read open rows only, in the order of the sequence: independent of history.
     "CREATE INDEX input_open ON input (identity, state) WHERE state < 3",
+    # A version is saved once in its generation; its newest is the end of a range, and so is everything of an identity.
+    "CREATE UNIQUE INDEX snapshot_version ON snapshot (identity, generation, version)",
+    # A session's newest document, and those to forget.
+    "CREATE INDEX snapshot_session ON snapshot (session, version)",
 )

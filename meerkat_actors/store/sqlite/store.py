@@ -14,17 +14,20 @@ from meerkat_actors.errors import StoreCorruptError, StoreFailedError, StoreFull
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome, RefusalReason
+from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import Unit
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.fencing import FENCE, refused, unit_refusal
-from meerkat_actors.store.sqlite import queries, reading, statements
+from meerkat_actors.store.sqlite import continuity_reading, queries, reading, statements
 from meerkat_actors.store.sqlite.grouping import commit_units
 from meerkat_actors.store.sqlite.locking import StoreLock
 from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.packing import Packer
 from meerkat_actors.store.sqlite.rows import typed
+from meerkat_actors.store.sqlite.runtime_reading import read_document, read_receipt
 
 R = TypeVar("R")
 
@@ -140,6 +143,28 @@ class SqliteStore:
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """See ``Store.page_identities``."""
         return self._listed(lambda: reading.read_identities(self._database, after, limit))
+
+    def find_document(self, identity: AgentIdentity, kind: str, key: str) -> Document | None:
+        """See ``Store.find_document``."""
+        return self._listed(lambda: read_document(self._database, identity, kind, key))
+
+    def find_receipt(self, identity: AgentIdentity, run_id: RunId, *, sequence: int | None) -> TurnRow | None:
+        """See ``Store.find_receipt``."""
+        return self._listed(lambda: read_receipt(self._database, identity, run_id, sequence))
+
+    def read_standings(
+        self, identities: Sequence[AgentIdentity], *, snapshots: SnapshotLook
+    ) -> tuple[Standing | Broken, ...]:
+        """See ``Store.read_standings``."""
+        return self._guarded(
+            lambda: continuity_reading.read_standings(
+                self._database, identities, self._naming.fresh, snapshots=snapshots
+            )
+        )
+
+    def read_snapshots(self, session_id: SessionId, *, limit: int) -> tuple[SnapshotRow, ...]:
+        """See ``Store.read_snapshots``."""
+        return self._listed(lambda: continuity_reading.read_snapshots(self._database, session_id, limit))
 
     def _begin(self) -> Opening:
         try:

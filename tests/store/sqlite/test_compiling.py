@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
@@ -10,7 +10,8 @@ import pytest
 
 from meerkat_actors.records.effects import DropJournal
 from meerkat_actors.store import SqliteStore, open_sqlite
-from meerkat_actors.store.sqlite import queries, statements
+from meerkat_actors.store.sqlite import continuity_queries, continuity_statements, queries, statements
+from tests.store.continuity_calling import caller, record, said
 from tests.store.looking import picture
 from tests.store.writing import charge, created, end, insert, new_run_id, send, stage, step, take
 
@@ -40,7 +41,27 @@ def live(store: SqliteStore, name: str) -> None:
     store.find_input(writer.fence.identity, mail.input_id)
 
 
-def test_no_statement_is_compiled_twice(database: Path, connections: list[apsw.Connection]) -> None:
+def live_elsewhere(store: SqliteStore, name: str) -> None:
+    """One of everything that the continuity facade does."""
+    a, number = caller(store, 1), ord(name[0])
+    first, second = record(identity=name, number=10 * number), record(identity=name, number=10 * number + 1)
+    third, fourth = record(1, identity=name, number=10 * number + 2), record(2, identity=name, number=10 * number + 3)
+    a.upsert(first)
+    a.save(1, first)
+    a.upsert(second)
+    a.save(2, second)
+    a.drop(second, said("v2").revision)
+    a.upsert(third)
+    a.roll_back(third, second)
+    a.delete(name)
+    a.at(2).upsert(fourth)
+    a.state(name)
+
+
+@pytest.mark.parametrize("lives", [live, live_elsewhere])
+def test_no_statement_is_compiled_twice(
+    database: Path, connections: list[apsw.Connection], lives: Callable[[SqliteStore, str], None]
+) -> None:
     store = open_sqlite(database, synchronous="normal")
     store.begin()
     compiled: list[object] = []
@@ -50,11 +71,11 @@ def test_no_statement_is_compiled_twice(database: Path, connections: list[apsw.C
         return apsw.SQLITE_OK
 
     connections[-1].authorizer = note  # asked whenever a statement is compiled
-    live(store, "alice")
+    lives(store, "alice")
     assert compiled
     compiled.clear()
     for name in ("bob", "carol"):
-        live(store, name)
+        lives(store, name)
     assert compiled == []
     store.close()
 
@@ -65,7 +86,7 @@ def test_no_plan_scans_a_table_or_sorts_a_history(database: Path) -> None:
     connection = apsw.Connection(str(database))
     texts = {
         f"{module.__name__.rpartition('.')[2]}.{name}": text
-        for module in (statements, queries)
+        for module in (statements, queries, continuity_statements, continuity_queries)
         for name, text in vars(module).items()
         if name.isupper() and isinstance(text, str) and not name.startswith("_")
     }

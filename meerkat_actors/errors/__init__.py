@@ -1,0 +1,52 @@
+"""Every exception of the library; see ``tree`` for who must act on which."""
+
+from __future__ import annotations
+
+from meerkat_actors.errors.continuity import AlreadyOwnedError as AlreadyOwnedError
+from meerkat_actors.errors.continuity import CounterExhaustedError as CounterExhaustedError
+from meerkat_actors.errors.continuity import FenceConflictError as FenceConflictError
+from meerkat_actors.errors.continuity import GenerationConflictError as GenerationConflictError
+from meerkat_actors.errors.continuity import MixedSessionError as MixedSessionError
+from meerkat_actors.errors.continuity import RecordDeletedError as RecordDeletedError
+from meerkat_actors.errors.continuity import RecordNotFoundError as RecordNotFoundError
+from meerkat_actors.errors.continuity import SessionBoundError as SessionBoundError
+from meerkat_actors.errors.continuity import StaleCheckpointVersionError as StaleCheckpointVersionError
+from meerkat_actors.errors.continuity import StaleFencingTokenError as StaleFencingTokenError
+from meerkat_actors.errors.continuity import SupersededError as SupersededError
+from meerkat_actors.errors.runtime_store import DuplicateReceiptError as DuplicateReceiptError
+from meerkat_actors.errors.runtime_store import OperationsEpochRetiredError as OperationsEpochRetiredError
+from meerkat_actors.errors.runtime_store import ReceiptGapError as ReceiptGapError
+from meerkat_actors.errors.runtime_store import ReceiptMismatchError as ReceiptMismatchError
+from meerkat_actors.errors.runtime_store import SessionKeyMismatchError as SessionKeyMismatchError
+from meerkat_actors.errors.runtime_store import SnapshotSupersededError as SnapshotSupersededError
+from meerkat_actors.errors.runtime_store import TranscriptContinuityError as TranscriptContinuityError
+from meerkat_actors.errors.runtime_store import TranscriptRevisionConflictError as TranscriptRevisionConflictError
+from meerkat_actors.errors.runtime_store import UnsupportedError as UnsupportedError
+from meerkat_actors.errors.tree import BacklogFullError as BacklogFullError
+from meerkat_actors.errors.tree import DefinitionError as DefinitionError
+from meerkat_actors.errors.tree import IdempotencyConflictError as IdempotencyConflictError
+from meerkat_actors.errors.tree import IdentityBrokenError as IdentityBrokenError
+from meerkat_actors.errors.tree import IllegalTransitionError as IllegalTransitionError
+from meerkat_actors.errors.tree import InvalidValueError as InvalidValueError
+from meerkat_actors.errors.tree import JournalMismatchError as JournalMismatchError
+from meerkat_actors.errors.tree import MailboxFullError as MailboxFullError
+from meerkat_actors.errors.tree import MeerkatError as MeerkatError
+from meerkat_actors.errors.tree import NotOurStoreError as NotOurStoreError
+from meerkat_actors.errors.tree import NotReadyError as NotReadyError
+from meerkat_actors.errors.tree import OwnershipLostError as OwnershipLostError
+from meerkat_actors.errors.tree import OwnerStoppedError as OwnerStoppedError
+from meerkat_actors.errors.tree import RejectedError as RejectedError
+from meerkat_actors.errors.tree import StoreCorruptError as StoreCorruptError
+from meerkat_actors.errors.tree import StoreError as StoreError
+from meerkat_actors.errors.tree import StoreFailedError as StoreFailedError
+from meerkat_actors.errors.tree import StoreFullError as StoreFullError
+from meerkat_actors.errors.tree import StoreInUseError as StoreInUseError
+from meerkat_actors.errors.tree import StoreSchemaError as StoreSchemaError
+from meerkat_actors.errors.tree import TurnAbandonedError as TurnAbandonedError
+from meerkat_actors.errors.tree import UnknownIdentityError as UnknownIdentityError
+from meerkat_actors.errors.tree import UnknownInputError as UnknownInputError
+from meerkat_actors.errors.tree import UnknownKindError as UnknownKindError
+from meerkat_actors.errors.tree import UnknownOutcomeError as UnknownOutcomeError
+from meerkat_actors.errors.tree import UnsupportedPlatformWarning as UnsupportedPlatformWarning
+from meerkat_actors.errors.tree import UsageError as UsageError
+from meerkat_actors.errors.tree import WaitEndedError as WaitEndedError

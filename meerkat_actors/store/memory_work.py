@@ -1,0 +1,29 @@
+"""One unit of the memory store at work."""
+
+from __future__ import annotations
+
+from meerkat_actors.records.commits import DuplicateInput, Refused
+from meerkat_actors.records.fence import IdentityFence
+from meerkat_actors.records.hot import hot
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey
+from meerkat_actors.store.memory_tables import Counter, Tables
+
+No = Refused | DuplicateInput
+
+
+@hot
+class Work:
+    """One unit at work: its effects share this."""
+
+    tables: Tables
+    fence: IdentityFence
+    next_sequence: Counter
+    next_key: Counter
+    turn: int
+    """The sequence of the boundary that the unit appends; 0 for none."""
+
+
+def name_key(tables: Tables, identity: AgentIdentity, key: IdentityKey) -> None:
+    """Give a name its key."""
+    tables.put(tables.names, identity, key)
+    tables.put(tables.identities, key, identity)
