@@ -164,6 +164,7 @@ def _input_record(row: InputRow) -> InputRecord:
         content=decode_json(row.content),
         sender=row.sender,
         admission_sequence=row.admission,
+        idempotency_key=row.idempotency_key,
         run_id=row.run_id,
         attempts=row.attempts,
         interruptions=row.interruptions,

@@ -242,3 +242,11 @@ async def test_everything_works_over_sqlite_and_survives_its_process(tmp_path: P
 async def _ask(agent: AgentHandle, text: str) -> None:
     first = await agent.ask(text, idempotency_key=text)
     assert await agent.ask(text, idempotency_key=text) == first
+
+
+async def test_an_input_tells_the_key_that_it_came_with() -> None:
+    async with open_runtime(agents={"echo": echo}) as runtime:
+        agent = await runtime.agent("a", kind="echo")
+        await agent.ask("x", idempotency_key="order-17")
+        await agent.ask("y")
+        assert [record.idempotency_key async for record in agent.inputs(order="oldest")] == ["order-17", None]

@@ -77,6 +77,7 @@ def input_record(pair: tuple[AgentIdentity, InputRow]) -> Record:
         "state": row.state.value,
         "sender": row.sender,
         "admission": row.admission,
+        "idempotency_key": row.idempotency_key,
         "run_id": row.run_id,
         "attempts": row.attempts,
         "interruptions": row.interruptions,

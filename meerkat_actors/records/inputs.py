@@ -106,6 +106,8 @@ class InputRecord:
     """The sending agent; None for a prompt."""
     admission_sequence: AdmissionSequence | None
     """None while the input is mail that was not taken."""
+    idempotency_key: str | None
+    """The caller's; None when it gave none."""
     run_id: RunId | None
     attempts: int
     """Failed turns so far."""
