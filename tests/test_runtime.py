@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 import trio.lowlevel
 
-from meerkat_actors.actors.turn import AgentFunction, Turn
+from meerkat_actors.actors.turn import AgentFunction, AgentKind, Turn
 from meerkat_actors.errors import (
     BacklogFullError,
     InvalidValueError,
@@ -307,3 +309,26 @@ async def test_an_environment_of_ones_own_gives_the_ids(autojump_clock: trio.tes
         used = [*answer.receipt.contributors, answer.receipt.run_id, (await agent.status()).session_id]
         assert all(str(each).startswith("00000000-0000-7000-8000-") for each in used)
         assert len(set(used)) == 3
+
+
+@pytest.mark.parametrize("wrong", [{"agents": [echo]}, {"limits": 3}, {"agents": {"job": AgentKind}}])
+async def test_arguments_of_another_type_are_refused_by_name(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"agents|limits"):
+        async with open_runtime(**wrong):
+            pass
+
+
+def test_a_runtime_needs_trio_and_says_so() -> None:
+    async def host() -> None:
+        async with open_runtime():
+            pass
+
+    with pytest.raises(UsageError, match="needs Trio"):
+        asyncio.run(host())
+
+
+async def test_runtimes_and_handles_say_what_they_are() -> None:
+    async with open_runtime(agents={"echo": echo}) as runtime:
+        agent = await runtime.agent("a", kind="echo")
+        assert repr(agent) == "<AgentHandle of a>"
+        assert repr(runtime) == "<Runtime of :memory:, 1 agents live>"

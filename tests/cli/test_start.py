@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+import signal
 import subprocess
 import sys
 import tomllib
@@ -128,3 +130,17 @@ def test_a_module_of_ours_that_is_missing_is_our_bug(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "meerkat_actors.examples.review.command", None)
     with pytest.raises(ModuleNotFoundError):
         main(["run"])
+
+
+def test_the_module_runs_the_command_and_ends_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(sys, "argv", ["meerkat-actors", "status", "no-such.db"])
+    try:
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module("meerkat_actors", run_name="__main__")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert ended.value.code == 2
+    assert "there is no such file" in capsys.readouterr().err

@@ -227,3 +227,32 @@ def test_only_an_attrs_class_is_a_type(as_type: object) -> None:
         check_type(as_type, what="state")
     check_type(None, what="state")
     check_type(Everything, what="state")
+
+
+@define
+class Unresolved:
+    number: NoSuchName = 0  # type: ignore[name-defined]  # pyright: ignore[reportUndefinedVariable]  # noqa: F821
+
+
+def test_an_annotation_that_names_nothing_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="can't be stored: NameError"):
+        stored(Unresolved(), Unresolved)
+
+
+@define
+class Interrupting:
+    number: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if self.number:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_is_nobodys_value() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        from_json(b'{"number":1}', Interrupting, what="it")
+
+
+def test_a_list_is_no_class() -> None:
+    with pytest.raises(InvalidValueError, match="it is no JSON object"):
+        from_json(b"[1]", Everything, what="it")

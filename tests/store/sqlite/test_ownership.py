@@ -25,6 +25,18 @@ print("held", flush=True)
 sys.stdin.read()
 """
 
+# Leaves a child behind that merely lives, until its input ends.
+FORK: Final = """
+import os, sys
+from meerkat_actors.store import open_sqlite
+store = open_sqlite(sys.argv[1])
+store.begin()
+if os.fork():
+    os._exit(0)
+print("forked", flush=True)
+sys.stdin.read()
+"""
+
 # Dies by itself, at the n-th statement of a creation, or at the rename that ends it.
 DIE: Final = """
 import os, signal, sys
@@ -114,6 +126,27 @@ def test_the_same_process_holds_it_once_too(database: Path) -> None:
         open_sqlite(database)
     store.close()
     open_sqlite(database).close()
+
+
+def test_a_fork_that_outlives_the_holder_holds_on_and_says_whose_it_is(
+    database: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Its copy of the holder's files must not meet another owner's."""
+    parent = start(FORK, database)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "forked\n"
+    assert parent.wait(20) == 0
+    expected = f"a process that was forked from process {parent.pid}, which has ended"
+    with pytest.raises(StoreInUseError, match=expected):
+        open_sqlite(database)
+    parent.communicate(timeout=20)  # to the child's end
+    for _ in range(20_000):
+        try:
+            open_sqlite(database).close()
+        except StoreInUseError:
+            continue
+        return
+    pytest.fail("the store is held though nobody lives who could")
 
 
 def test_a_holder_without_a_note_is_another_process(database: Path) -> None:
