@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from meerkat_actors.actors.turn import AgentFunction as AgentFunction
-from meerkat_actors.actors.turn import AgentKind as AgentKind
-from meerkat_actors.actors.turn import Turn as Turn
-from meerkat_actors.actors.turn import TurnInput as TurnInput
+from typing import TYPE_CHECKING
+
 from meerkat_actors.errors import AlreadyOwnedError as AlreadyOwnedError
 from meerkat_actors.errors import BacklogFullError as BacklogFullError
 from meerkat_actors.errors import CounterExhaustedError as CounterExhaustedError
@@ -54,8 +52,6 @@ from meerkat_actors.errors import UnsupportedError as UnsupportedError
 from meerkat_actors.errors import UnsupportedPlatformWarning as UnsupportedPlatformWarning
 from meerkat_actors.errors import UsageError as UsageError
 from meerkat_actors.errors import WaitEndedError as WaitEndedError
-from meerkat_actors.handles import AgentHandle as AgentHandle
-from meerkat_actors.listings import Message as Message
 from meerkat_actors.records.activation import IdentityRow as IdentityRow
 from meerkat_actors.records.content import JSON as JSON
 from meerkat_actors.records.env import Env as Env
@@ -78,5 +74,38 @@ from meerkat_actors.records.outcomes import Receipt as Receipt
 from meerkat_actors.records.status import IdentityStatus as IdentityStatus
 from meerkat_actors.records.status import Phase as Phase
 from meerkat_actors.records.status import Statistics as Statistics
-from meerkat_actors.runtime import Runtime as Runtime
-from meerkat_actors.runtime import open_runtime as open_runtime
+
+if TYPE_CHECKING:
+    from meerkat_actors.actors.turn import AgentFunction as AgentFunction
+    from meerkat_actors.actors.turn import AgentKind as AgentKind
+    from meerkat_actors.actors.turn import Turn as Turn
+    from meerkat_actors.actors.turn import TurnInput as TurnInput
+    from meerkat_actors.handles import AgentHandle as AgentHandle
+    from meerkat_actors.listings import Message as Message
+    from meerkat_actors.runtime import Runtime as Runtime
+    from meerkat_actors.runtime import open_runtime as open_runtime
+else:
+    # What brings Trio along comes when it is asked for: a command that only looks starts in two thirds of the time.
+    _LATE = {
+        "AgentFunction": "meerkat_actors.actors.turn",
+        "AgentKind": "meerkat_actors.actors.turn",
+        "Turn": "meerkat_actors.actors.turn",
+        "TurnInput": "meerkat_actors.actors.turn",
+        "AgentHandle": "meerkat_actors.handles",
+        "Message": "meerkat_actors.listings",
+        "Runtime": "meerkat_actors.runtime",
+        "open_runtime": "meerkat_actors.runtime",
+    }
+
+    def __getattr__(name: str) -> object:
+        module = _LATE.get(name)
+        if module is None:
+            problem = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(problem)
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(module), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LATE})

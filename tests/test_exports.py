@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -22,10 +24,15 @@ def exports(module: ModuleType) -> list[tuple[str, str, str]]:
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     return [
         (node.module or "", alias.name, alias.asname or "")
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for node in [*tree.body, *late_imports(tree)]
+        if isinstance(node, ast.ImportFrom) and node.module not in {"__future__", "typing"}
         for alias in node.names
     ]
+
+
+def late_imports(tree: ast.Module) -> list[ast.stmt]:
+    """What type checkers import at once, and programs when they ask for it."""
+    return [node for condition in tree.body if isinstance(condition, ast.If) for node in condition.body]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
@@ -34,7 +41,25 @@ def test_a_facade_holds_nothing_but_names(module: ModuleType) -> None:
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     docstring, *rest = tree.body
     assert isinstance(docstring, ast.Expr)
-    assert all(isinstance(node, ast.ImportFrom) for node in rest)
+    assert all(isinstance(node, ast.ImportFrom | ast.If) for node in rest)
+    assert all(isinstance(node, ast.ImportFrom) for node in late_imports(tree))
+
+
+def test_what_comes_late_is_what_type_checkers_see_and_looking_needs_no_trio() -> None:
+    tree = ast.parse(Path(str(meerkat_actors.__file__)).read_text(encoding="utf-8"))
+    seen = {
+        alias.name: node.module
+        for node in late_imports(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert vars(meerkat_actors)["_LATE"] == seen
+    assert set(seen) <= set(dir(meerkat_actors))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        getattr(meerkat_actors, "nonsense")  # noqa: B009 - type checkers know that it is none
+    code = "import sys, meerkat_actors.cli.commands, meerkat_actors.cli.looking; print('trio' in sys.modules)"
+    looked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert looked.stdout == "False\n"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
