@@ -40,7 +40,7 @@ class InputWriting:
     def __init__(self, identity: AgentIdentity, find: Find, admissions: int) -> None:
         self._identity = identity
         self._find = find
-        self.admissions = admissions
+        self.admissions: int = admissions
         self.effects: list[Effect] = []
 
     def set_all(self, updates: Sequence[InputStateRecord]) -> None:

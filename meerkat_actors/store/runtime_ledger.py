@@ -29,8 +29,8 @@ class Ledger:
 
     def __init__(self, store: Store, env: Env) -> None:
         self._store = store
-        self.claims = Claims(store, env)
-        self.documents = Documents(store)
+        self.claims: Claims = Claims(store, env)
+        self.documents: Documents = Documents(store)
 
     def held(self, runtime_id: str) -> Holding:
         """The runtime under this facade's claim, which is made now if it is the first."""
