@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import trio
 
 from meerkat_actors.actors.directory import Directory
@@ -29,6 +31,7 @@ from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Admission, Answer, Consumed, Outcome
 from meerkat_actors.records.status import IdentityStatus
+from meerkat_actors.store.legible import legible
 
 
 class AgentHandle:
@@ -139,7 +142,7 @@ class AgentHandle:
             row = await self._storage.query(lambda store: store.find_input(self._identity, input_id))
             if row is None or row.admission is None:
                 raise UnknownInputError(identity=self._identity, input_id=input_id)
-            outcome = outcome_of(row)
+            outcome = legible(self._storage.location, partial(outcome_of, row))
             if outcome is not None:
                 return outcome
             if self._directory.is_closed:

@@ -17,6 +17,7 @@ from meerkat_actors.records.content import JSON
 from meerkat_actors.records.ids import AgentIdentity, InputId
 from meerkat_actors.records.inputs import InputRecord, InputRow, InputState
 from meerkat_actors.records.outcomes import Outcome, Receipt
+from meerkat_actors.store.legible import legible
 
 T = TypeVar("T")
 
@@ -90,9 +91,11 @@ class InputListing(Listing[InputRecord]):
                 self._identity, after=self._after, limit=_PAGE, newest_first=self._order == "newest"
             )
         )
+        # Decoded before the cursor moves: a rotten row is told again, and hides nothing behind it.
+        records = legible(self._storage.location, lambda: [_input_record(row) for row in rows])
         if rows:
             self._after = rows[-1].admission
-        return [_input_record(row) for row in rows], len(rows) < _PAGE
+        return records, len(rows) < _PAGE
 
 
 class _TurnListing(Listing[T]):
@@ -105,9 +108,10 @@ class _TurnListing(Listing[T]):
         rows = await self._storage.query(
             lambda store: store.page_turns(self._identity, before=self._before, limit=_PAGE)
         )
+        items = legible(self._storage.location, lambda: [item for row in rows for item in self._items(row)])
         if rows:
             self._before = rows[-1].previous
-        return [item for row in rows for item in self._items(row)], not rows or rows[-1].previous == 0
+        return items, not rows or rows[-1].previous == 0
 
     @abstractmethod
     def _items(self, row: TurnRow) -> Sequence[T]:

@@ -123,9 +123,9 @@ class Runtime:
         Cancelling the wait has no effect on anything.
 
         Raises:
-            UsageError: inside a turn, which would wait for itself; or the runtime lives in another
-                thread or process.
-            WaitEndedError: the runtime ended before that.
+            UsageError: inside a turn, which would wait for itself; or the runtime is closed, or lives in
+                another thread or process.
+            WaitEndedError: the runtime ended before that, also when asked afterwards.
         """
         refuse_inside_turn("wait_idle")
         await self._directory.wait_idle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 import tomllib
 import warnings
 from importlib.metadata import metadata
@@ -14,9 +15,10 @@ from typing import Final
 import pytest
 
 import meerkat_actors
-from meerkat_actors import UnsupportedPlatformWarning, open_runtime
+from meerkat_actors import StoreInUseError, UnsupportedPlatformWarning, open_runtime
 from meerkat_actors.store import open_sqlite
-from meerkat_actors.store.sqlite import opening
+from meerkat_actors.store.sqlite import locking, opening
+from tests.actors.world import echo
 
 ROOT: Final = Path(__file__).parent.parent
 TRIED: Final = re.search(r"VERSIONS=\((.*)\)", (ROOT / "scripts/installed").read_text(encoding="utf-8"))
@@ -74,10 +76,17 @@ def test_elsewhere_every_opening_warns_once_and_opens(tmp_path: Path, monkeypatc
 
 async def test_elsewhere_a_runtime_warns_once_and_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "PLATFORM", "darwin")
-    with pytest.warns(UnsupportedPlatformWarning, match="darwin") as caught:
-        async with open_runtime(tmp_path / "team.db", agents={}):
-            pass
-    assert len(caught) == 1
+    # What other systems lack: processes as files, and clocks of single threads.
+    monkeypatch.setattr(locking, "PROCESSES", str(tmp_path / "none"))
+    monkeypatch.delattr(time, "pthread_getcpuclockid")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with open_runtime(tmp_path / "team.db", agents={"echo": echo}) as runtime:
+            agents = [await runtime.agent(f"a-{number}", kind="echo") for number in range(3)]
+            assert [(await agent.ask("x")).text for agent in agents for _ in range(5)] == ["x"] * 15
+            with pytest.raises(StoreInUseError, match="can't be seen from here"):
+                open_sqlite(tmp_path / "team.db")
+    assert {warning.category for warning in caught} == {UnsupportedPlatformWarning}
 
 
 def test_a_warning_taken_for_an_error_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

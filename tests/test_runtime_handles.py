@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import trio
 
 from meerkat_actors.actors.turn import Turn
-from meerkat_actors.errors import TurnAbandonedError, UsageError
+from meerkat_actors.errors import StoreCorruptError, TurnAbandonedError, UsageError
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.records.inputs import InputKind, InputState
 from meerkat_actors.records.limits import Limits
@@ -250,3 +252,21 @@ async def test_an_input_tells_the_key_that_it_came_with() -> None:
         await agent.ask("x", idempotency_key="order-17")
         await agent.ask("y")
         assert [record.idempotency_key async for record in agent.inputs(order="oldest")] == ["order-17", None]
+
+
+async def test_a_rotten_row_is_told_each_time_and_hides_nothing_behind_it(tmp_path: Path) -> None:
+    async with open_runtime(tmp_path / "a.db", agents={"echo": echo}) as runtime:
+        agent = await runtime.agent("a", kind="echo")
+        done = [(await agent.ask(str(number))).receipt for number in range(3)]
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+        connection.execute("UPDATE turn SET body = ? WHERE version = 2", (b"[]",))
+    async with open_runtime(tmp_path / "a.db", agents={"echo": echo}) as runtime:
+        agent = await runtime.agent("a")
+        for listing in (agent.history(), agent.receipts(), agent.inputs()):
+            for _ in range(2):
+                with pytest.raises(StoreCorruptError, match="can't be read"):
+                    async for _row in listing:
+                        pass
+        with pytest.raises(StoreCorruptError, match="can't be read"):
+            await agent.wait(done[1].contributors[0])
+        assert (await agent.ask("more")).text == "more"

@@ -14,11 +14,11 @@ from meerkat_actors.errors import UsageError
 class Home:
     """Where a runtime was opened: nothing of it is safe to touch from anywhere else."""
 
-    __slots__ = ("_descent", "_generation", "_thread")
+    __slots__ = ("_descent", "_forks", "_thread")
 
     def __init__(self) -> None:
         self._descent = _descent()
-        self._generation = self._descent.forks
+        self._forks = self._descent.forks
         self._thread = threading.get_ident()
 
     def check(self, what: str) -> None:
@@ -30,7 +30,7 @@ class Home:
         """
         if threading.get_ident() != self._thread:
             problem = "the runtime lives in another thread; use trio.from_thread.run with the token of its loop"
-        elif self._descent.forks != self._generation:
+        elif self._descent.forks != self._forks:
             problem = "the runtime belongs to the parent of this forked process; open a database of its own here"
         elif not trio.lowlevel.in_trio_task():
             problem = 'only Trio\'s tasks can wait for an agent; see "Inside an asyncio application" in the README'

@@ -17,7 +17,7 @@ from meerkat_actors.actors.reply import refuse_abort
 T = TypeVar("T")
 
 _LEND_SECONDS: Final = 0.0002
-"""The longest that one lend holds the loop."""
+"""The longest that the loop is held, by one lend or by one wait in place."""
 _SKIPS_MAX: Final = 1_023
 """Lone calls not waited for in place where the disk was slow for long."""
 _QUIET_CALLS: Final = 16
@@ -47,7 +47,7 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="meerkat-writer", daemon=True)
         self._thread.start()
         assert self._thread.ident is not None
-        self._cpu_clock = time.pthread_getcpuclockid(self._thread.ident)
+        self._cpu_clock = _cpu_clock_of(self._thread.ident)
 
     # Ctrl-C between the submission and the wait would let ``done`` wake a task that waits for something else.
     @trio.lowlevel.enable_ki_protection
@@ -175,8 +175,8 @@ class _Pending:
     """One call in progress."""
 
     done: threading.Lock
-    cpu_clock: int
-    """Of the thread that makes the call."""
+    cpu_clock: int | None
+    """Of the thread that makes the call; None where the system has none."""
 
 
 class GilLender(trio.abc.Instrument):
@@ -200,7 +200,7 @@ class GilLender(trio.abc.Instrument):
         self._is_hooked = False
         self._quiet = 0
 
-    def begin(self, done: threading.Lock, cpu_clock: int) -> None:
+    def begin(self, done: threading.Lock, cpu_clock: int | None) -> None:
         """A call is in progress until ``done`` is released."""
         self._quiet = 0
         if self._users and not self._is_hooked:
@@ -227,9 +227,9 @@ class GilLender(trio.abc.Instrument):
         if now < self._next:
             return
         pending = self._pending[0]
-        used_before = time.clock_gettime(pending.cpu_clock)
+        used_before = _cpu_seconds(pending.cpu_clock)
         is_done = pending.done.acquire(timeout=_PROBE_SECONDS)
-        is_working = is_done or time.clock_gettime(pending.cpu_clock) - used_before >= _PROGRESS_SECONDS
+        is_working = is_done or _cpu_seconds(pending.cpu_clock) - used_before >= _PROGRESS_SECONDS
         if is_working and not is_done:
             is_done = pending.done.acquire(timeout=_LEND_SECONDS - _PROBE_SECONDS)
         if is_done:
@@ -256,6 +256,18 @@ class GilLender(trio.abc.Instrument):
     def _unhook(self) -> None:
         trio.lowlevel.remove_instrument(self)
         self._is_hooked = False
+
+
+def _cpu_clock_of(thread: int) -> int | None:
+    try:
+        return time.pthread_getcpuclockid(thread)
+    except AttributeError:  # not on every system
+        return None
+
+
+def _cpu_seconds(clock: int | None) -> float:
+    # Without such a clock a writer counts as working: it is lent to as if it needed all of it.
+    return time.perf_counter() if clock is None else time.clock_gettime(clock)
 
 
 _LENDER: Final[trio.lowlevel.RunVar[GilLender]] = trio.lowlevel.RunVar("meerkat_gil_lender")

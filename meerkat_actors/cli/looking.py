@@ -16,7 +16,7 @@ from meerkat_actors.cli.output import Record, count_text, print_facts, print_jso
 from meerkat_actors.errors import UnknownIdentityError
 from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, parse_identity
 from meerkat_actors.store import StoreReader, Survey, open_reader, owner_of
-from meerkat_actors.store.sqlite.reading import legible
+from meerkat_actors.store.legible import legible
 
 LIMIT_MAX: Final = 1_000_000
 TABLE_MAX: Final = 10_000
@@ -24,7 +24,7 @@ TABLE_MAX: Final = 10_000
 
 
 def _parse_after(_: click.Context, parameter: click.Parameter, name: str | None) -> AgentIdentity | None:
-    # Any text will do, of an identity or not; what an argument holds that is no UTF-8 is no text.
+    # Any ASCII text will do, of an identity or not: names hold nothing else, so nothing else can be behind one.
     if name is not None and not name.isascii():
         problem = f"{name!a}: names are ASCII"
         raise click.BadParameter(problem, param=parameter)
@@ -191,8 +191,8 @@ def _footer(found: int, noun: str, limit: int) -> str:
 def _status_record(path: str, survey: Survey) -> Record:
     return {
         "database": path,
-        "bytes": os.path.getsize(path),
-        "log_bytes": os.path.getsize(f"{path}-wal") if os.path.exists(f"{path}-wal") else 0,
+        "bytes": _size(path),
+        "log_bytes": _size(f"{path}-wal"),
         "store_id": survey.store_id,
         "owner": owner_of(path),
         "incarnation": survey.incarnation,
@@ -205,6 +205,13 @@ def _status_record(path: str, survey: Survey) -> Record:
         "open_inputs": survey.open_inputs.number,
         "open_inputs_exact": survey.open_inputs.is_exact,
     }
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:  # an owner that closes takes its log along
+        return 0
 
 
 def _status_facts(record: Record, survey: Survey) -> Iterator[tuple[str, str]]:

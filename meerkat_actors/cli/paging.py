@@ -13,7 +13,7 @@ from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store import StoreReader
-from meerkat_actors.store.sqlite.reading import legible
+from meerkat_actors.store.legible import legible
 
 _PAGE: Final = 100
 """Rows read at a time; memory holds no more of them, whatever the limit."""
@@ -82,7 +82,7 @@ def events_from(reader: StoreReader, after: int, limit: int) -> Iterator[StoredE
 def before_last_events(reader: StoreReader, count: int) -> int:
     """The cursor behind which the last ``count`` events lie.
 
-    Looked for in steps that double: sequences have gaps, one for each key that was sent again.
+    Looked for in steps that grow fourfold: sequences have gaps, one for each key that was sent again.
     """
     last = reader.survey().last_sequence
     reach = count

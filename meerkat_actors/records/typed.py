@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final, cast
@@ -16,8 +18,14 @@ from meerkat_actors.errors import InvalidValueError
 from meerkat_actors.records.codec import decode_json
 from meerkat_actors.records.content import JSON
 
+
+def _in_order(items: Iterable[object]) -> list[object]:
+    # A set's own order changes with each process, and the same value must be the same bytes.
+    return sorted(items, key=repr)
+
+
 # Unknown keys are passed over: a state written before a field was dropped can still be read.
-_CONVERTER: Final = make_converter()
+_CONVERTER: Final = make_converter(unstruct_collection_overrides={AbstractSet: _in_order})
 # orjson would write them by itself; here every value is JSON before it is encoded and checked.
 _CONVERTER.register_unstructure_hook(datetime, lambda value: value.isoformat())
 _CONVERTER.register_unstructure_hook(date, lambda value: value.isoformat())
@@ -36,8 +44,7 @@ def to_json(value: object, as_type: type | None, *, what: str) -> object:
     plain = _unstructured(value, as_type, what)
     # attrs checks no types: what is stored now, and comes back as something else, would be found out too late.
     back = _structured(plain, as_type, what)
-    has_equality = as_type.__eq__ is not object.__eq__
-    if (back != value) if has_equality else (_unstructured(back, as_type, what) != plain):
+    if _unstructured(back, as_type, what) != plain or not _is_equal(back, value):
         raise InvalidValueError(
             problem=f"{what} would not come back equal: some field holds what its annotation doesn't say"
         )
@@ -56,6 +63,17 @@ def from_json(encoded: bytes | None, as_type: type | None, *, what: str) -> Any:
     if as_type is None:
         return decoded
     return _structured(decoded, as_type, what)
+
+
+def _is_equal(back: object, value: object) -> bool:
+    if type(value).__eq__ is object.__eq__:
+        return True  # a class without equality is compared by what is stored
+    try:
+        return bool(back == value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: ASYNC103, BLE001 - the user's code, where no schedule point could be cancelled
+        return False  # noqa: ASYNC104 - as above
 
 
 def _unstructured(value: object, as_type: type, what: str) -> object:
@@ -77,9 +95,9 @@ def _structured(value: object, as_type: type, what: str) -> Any:  # noqa: ANN401
         return cast("Any", _CONVERTER.structure(value, as_type))
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: ASYNC103, BLE001 - an edge: validators and converters are the user's
-        problems = _problems(error)
-    raise InvalidValueError(problem=f"{what} doesn't fit {as_type.__name__}: {problems}")
+    except BaseException as error:
+        problem = f"{what} doesn't fit {as_type.__name__}: {_problems(error)}"
+        raise InvalidValueError(problem=problem) from error  # noqa: ASYNC104 - as above
 
 
 def _problems(error: BaseException) -> str:

@@ -256,6 +256,8 @@ class ContinuityStore:
             GenerationConflictError: ``previous`` is not what the attempt replaced.
             MixedSessionError, AlreadyOwnedError: the runtime serves it.
         """
+        if type(attempt) is not ContinuityRecord or type(previous) not in {ContinuityRecord, type(None)}:
+            raise InvalidValueError(problem="attempt is no ContinuityRecord, or previous is neither one nor None")
         if previous is not None and previous.identity != attempt.identity:
             raise InvalidValueError(problem=f"{attempt.identity}: previous is a record of {previous.identity}")
         grip = self._grip(fencing_token)

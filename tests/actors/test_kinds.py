@@ -184,6 +184,36 @@ async def test_a_new_config_mends_one_that_the_class_of_today_can_not_read(has_w
         assert runtime.statistics().broken == ()
 
 
+async def test_a_config_for_another_kind_mends_nothing() -> None:
+    store = MemoryStore()
+    async with open_runtime(store, agents={"tally": TALLY}, limits=Limits(shutdown_seconds=0)) as runtime:
+        agent = await runtime.agent("a", kind="tally", config=Settings())
+        waiting = (await agent.send("x")).input_id
+    kinds = {"tally": AgentKind(tally, config=Stricter, state=Tally), "other": AgentKind(echo, config=Stricter)}
+    async with open_runtime(store, agents=kinds) as runtime:
+        await passes(20)
+        with pytest.raises(IdentityBrokenError):
+            await runtime.agent("a", kind="other", config=Stricter(name="m", depth=3))
+        await passes(20)
+        assert runtime.statistics().broken == ("a",)
+    async with open_runtime(store, agents={"tally": TALLY}) as runtime:
+        outcome = await (await runtime.agent("a")).wait(waiting)
+        assert isinstance(outcome, Consumed)
+
+
+async def test_arguments_that_are_refused_use_up_no_number() -> None:
+    async def agent(turn: Turn) -> str:
+        with pytest.raises(InvalidValueError):
+            await turn.step("s", str, object())
+        first = await turn.step("s", str, "fine")
+        if turn.attempt == 1:
+            raise ValueError
+        return first
+
+    async with open_runtime(agents={"agent": agent}, limits=Limits(backoff_seconds=0.0)) as runtime:
+        assert await answer(await runtime.agent("a", kind="agent")) == "fine"
+
+
 async def test_a_step_gives_an_instance_of_its_result_class_on_every_attempt() -> None:
     calls: list[str] = []
     seen: list[object] = []

@@ -256,3 +256,42 @@ def test_ctrl_c_is_nobodys_value() -> None:
 def test_a_list_is_no_class() -> None:
     with pytest.raises(InvalidValueError, match="it is no JSON object"):
         from_json(b"[1]", Everything, what="it")
+
+
+@frozen
+class Tagged:
+    tags: frozenset[str] = frozenset()
+    numbers: frozenset[int] = frozenset()
+
+
+def test_a_set_is_the_same_bytes_in_every_process() -> None:
+    """Else an agent that is configured with the same set at each start would have another version each time."""
+    value = Tagged(frozenset({"c", "a", "b"}), frozenset({3, 1, 2}))
+    assert stored(value, Tagged) == b'{"numbers":[1,2,3],"tags":["a","b","c"]}'
+    assert from_json(stored(value, Tagged), Tagged, what="it") == value
+
+
+@define
+class Unequal:
+    number: int = field(default=0, eq=False)
+
+
+class OddEqError(Exception):
+    """Of a comparison."""
+
+
+@define(eq=False)
+class Quarrelsome:
+    number: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        raise OddEqError
+
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+def test_what_escapes_equality_is_compared_by_what_is_stored() -> None:
+    with pytest.raises(InvalidValueError, match="come back equal"):
+        stored(Unequal("5"), Unequal)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InvalidValueError, match="come back equal"):
+        stored(Quarrelsome(5), Quarrelsome)

@@ -99,18 +99,19 @@ class Directory:
         if self._phase is not RuntimePhase.OPEN:
             self._refuse_when_leaving(identity, envelope)
         command = envelope.command
-        brings_config = isinstance(command, Create) and command.config is not None
+        brought = command.kind if isinstance(command, Create) and command.config is not None else None
         broke = self._broken.get(identity)
         if broke is not None:
-            if not (brings_config and broke.reason == UNREADABLE):
+            if brought is None or broke.reason != UNREADABLE:
                 raise _broken_error(broke)
             del self._broken[identity]  # this may be the cure; if it is not, the owner finds out
         entry = self._entries.get(identity) or self._start(identity)
-        entry.brings_config |= brings_config
         if isinstance(command, GetStatus):
             entry.mailbox.post_control(envelope)
         else:
             entry.mailbox.post(envelope)
+        if brought is not None:
+            entry.brings_config = brought
         self._rouse(entry)
 
     def post_mail(self, identity: AgentIdentity) -> None:
@@ -176,6 +177,8 @@ class Directory:
 
     async def wait_idle(self) -> None:
         """Wait until no identity has work that is in progress, queued, or in the mail.
+
+        Cancelling the wait has no effect on anything.
 
         Raises:
             WaitEndedError: the runtime ended before that.

@@ -21,5 +21,5 @@ class Entry:
     is_ending: bool = False
     """Whether the runtime is leaving: the owner ends once its mailbox is empty."""
     parked_at: float = 0.0
-    brings_config: bool = False
-    """Whether a configuration waits in the mailbox: the stored one need not be readable any more."""
+    brings_config: str | None = None
+    """The kind that a configuration in the mailbox is for: the stored one of that kind need not be readable."""

@@ -128,7 +128,9 @@ async def _activate(owner: Owner, charges_interruption: bool) -> IdentityState:
 
 
 def _check_readable(owner: Owner, kind: AgentKind, activation: Activation) -> None:
-    config = None if activation.config is None or owner.entry.brings_config else activation.config.body
+    assert activation.head is not None
+    is_replaced = owner.entry.brings_config == activation.head.kind
+    config = None if activation.config is None or is_replaced else activation.config.body
     try:
         kind.check_readable(config, activation.state)
     except InvalidValueError as error:

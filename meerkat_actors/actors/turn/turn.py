@@ -243,10 +243,10 @@ class Turn:
         self._check()
         limits = self._job.limits
         parse_key(name, what="step name", length_max=limits.key_length_max)
-        nth = self._draft.uses[name] = self._draft.uses.get(name, 0) + 1
         what = f"result of step {name!r}"
         check_type(result, what="result")
         arguments = content_digest(self._encode(list(args), f"arguments of step {name!r}"))
+        nth = self._draft.uses[name] = self._draft.uses.get(name, 0) + 1
         entry = self._job.journal.get((name, nth))
         if entry is not None:
             if entry.arguments != arguments:

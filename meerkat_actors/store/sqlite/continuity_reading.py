@@ -21,10 +21,11 @@ from meerkat_actors.records.continuity_effects import (
 from meerkat_actors.records.ids import AgentIdentity, Generation, IdentityKey, SessionId, uuid_bytes, uuid_text
 from meerkat_actors.records.standing import Authority, Former, SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.store.fencing import refused
+from meerkat_actors.store.legible import UNDECODABLE
 from meerkat_actors.store.recovery import ROW_UNREADABLE
 from meerkat_actors.store.sqlite import continuity_queries as queries
 from meerkat_actors.store.sqlite import statements
-from meerkat_actors.store.sqlite.rows import UNDECODABLE, Database
+from meerkat_actors.store.sqlite.rows import Database
 
 _UUID_BYTES: Final = 16
 

@@ -6,8 +6,11 @@ import fcntl
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Final
 
 from meerkat_actors.errors import StoreInUseError
+
+PROCESSES: Final = "/proc"
 
 
 class StoreLock:
@@ -19,7 +22,7 @@ class StoreLock:
     def sign(self) -> None:
         """Say who holds it, for the next one who asks."""
         assert self._descriptor is not None
-        note = f"{os.getpid()} {_process_start()}\n".encode()
+        note = f"{os.getpid()} {_own_start()}\n".encode()
         os.pwrite(self._descriptor, note, 0)
         os.ftruncate(self._descriptor, len(note))
 
@@ -75,10 +78,18 @@ def _holder(descriptor: int) -> str:
     except OSError:
         lives = False
     # A fork shares its parent's lock, and keeps it: its copy of our files must not meet another owner's.
-    return f"process {words[0]}" if lives else f"a process that was forked from process {words[0]}, which has ended"
+    unseen = f"process {words[0]}, which can't be seen from here, or a process that was forked from it"
+    return f"process {words[0]}" if lives else unseen
 
 
-def _process_start(pid: str = "self") -> str:
+def _own_start() -> str:
+    try:
+        return _process_start("self")
+    except OSError:  # a system without it; such a holder is named, and never recognised
+        return "0"
+
+
+def _process_start(pid: str) -> str:
     # Field 22 of proc_pid_stat(5): a pid alone is reused.
-    with open(f"/proc/{pid}/stat", "rb") as file:
+    with open(f"{PROCESSES}/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()[19].decode("ascii")

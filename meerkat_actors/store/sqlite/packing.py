@@ -57,7 +57,7 @@ STEPS: Final = (
     Step(statements.INSERT_TURN, AppendTurn),
     Step(statements.ADVANCE_HEAD, AppendTurn),
 )
-"""Every unit's statements, in the order in which they run."""
+"""The statements of all effects but the continuity facade's, in the order in which they run; those come after."""
 
 _PLACES: Final = range(len(STEPS))
 CLAIM, NAME, HEAD, SESSION, CONFIG, INPUT, TAKE, MOVE, BOUND, PUT, DROP_PUT, RECEIPT, *_LATER = _PLACES

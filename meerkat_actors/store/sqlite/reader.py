@@ -36,6 +36,7 @@ from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.ids import AgentIdentity, InputId
 from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite import reading, surveying
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.rows import Database, typed
@@ -69,7 +70,7 @@ class StoreReader:
         self._path = path
         self._connection: apsw.Connection | None = None
         self._sight: _Sight | None = None
-        self._closed = False
+        self._is_closed = False
 
     @property
     def location(self) -> str:
@@ -78,7 +79,7 @@ class StoreReader:
 
     def close(self) -> None:
         """Release everything. Idempotent."""
-        self._closed = True
+        self._is_closed = True
         self._disconnect()
 
     def require_readable(self) -> None:
@@ -127,13 +128,13 @@ class StoreReader:
             raise UnknownIdentityError(identity=identity)
 
     def _read(self, read: Callable[[Database], R]) -> R:
-        if self._closed:
+        if self._is_closed:
             raise UsageError(problem=f"{self._path}: this reader is closed; open another")
         for _ in range(_TRIES):
             with _mapped(self._path):
                 database = typed(self._connected())
                 try:
-                    result = reading.legible(self._path, partial(read, database))
+                    result = legible(self._path, partial(read, database))
                 except (apsw.Error, StoreCorruptError):
                     if self._is_in_place():
                         raise

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
-from meerkat_actors.errors import StoreCorruptError
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.boundaries import TurnRow
@@ -14,10 +12,10 @@ from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, IdentityKey, 
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.runs import Journal
 from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.store.legible import UNDECODABLE
 from meerkat_actors.store.recovery import ROW_UNREADABLE, ROWS_CONTRADICT, IdentityRows, assemble, unservable
 from meerkat_actors.store.sqlite import queries, statements
 from meerkat_actors.store.sqlite.rows import (
-    UNDECODABLE,
     Database,
     Row,
     event_of,
@@ -30,8 +28,6 @@ from meerkat_actors.store.sqlite.rows import (
     step_of,
     turn_row_of,
 )
-
-R = TypeVar("R")
 
 
 def read_activation(
@@ -136,19 +132,6 @@ def read_identities(database: Database, after: AgentIdentity | None, limit: int)
     """A page of identities in the order of their names."""
     bindings: Row = ("" if after is None else after, max(limit, 0))
     return tuple(identity_row_of(row) for row in database.execute(queries.READ_IDENTITIES, bindings))
-
-
-def legible(path: str, read: Callable[[], R]) -> R:
-    """Read a listing; one rotten row fails this listing, never a commit.
-
-    Raises:
-        StoreCorruptError: a row that does not decode.
-    """
-    try:
-        return read()
-    except UNDECODABLE as error:
-        problem = f"holds a row that can't be read ({type(error).__name__}: {error}); restore it from a backup"
-        raise StoreCorruptError(path=path, problem=problem) from error
 
 
 def _state(database: Database, key: IdentityKey, last_state: int) -> bytes:

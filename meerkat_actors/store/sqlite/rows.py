@@ -24,9 +24,6 @@ Value: TypeAlias = int | str | bytes | None
 """What we store. No floats: every number of ours is a counter or a time in whole milliseconds."""
 Row: TypeAlias = tuple[Value, ...]
 
-UNDECODABLE: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-"""What decoding a rotten row raises; also text that is not UTF-8."""
-
 
 class Cursor(Protocol):
     """The rows of one statement."""

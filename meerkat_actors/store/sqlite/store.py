@@ -21,6 +21,7 @@ from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.fencing import FENCE, refused, unit_refusal
+from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite import continuity_reading, queries, reading, statements
 from meerkat_actors.store.sqlite.grouping import commit_units
 from meerkat_actors.store.sqlite.locking import StoreLock
@@ -231,7 +232,7 @@ class SqliteStore:
         return apsw.SQLITE_OK
 
     def _listed(self, read: Callable[[], R]) -> R:
-        return self._guarded(lambda: reading.legible(self._path, read))
+        return self._guarded(lambda: legible(self._path, read))
 
     def _guarded(self, work: Callable[[], R]) -> R:
         """Run what uses the connection; after a failure of the database nothing does any more."""

@@ -136,7 +136,7 @@ def test_a_fork_that_outlives_the_holder_holds_on_and_says_whose_it_is(
     assert parent.stdout is not None
     assert parent.stdout.readline() == "forked\n"
     assert parent.wait(20) == 0
-    expected = f"a process that was forked from process {parent.pid}, which has ended"
+    expected = f"process {parent.pid}, which can't be seen from here, or a process that was forked from it"
     with pytest.raises(StoreInUseError, match=expected):
         open_sqlite(database)
     parent.communicate(timeout=20)  # to the child's end
