@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import runpy
 import signal
 import subprocess
@@ -144,3 +145,8 @@ def test_the_module_runs_the_command_and_ends_with_its_code(
         signal.signal(signal.SIGINT, handler)
     assert ended.value.code == 2
     assert "there is no such file" in capsys.readouterr().err
+
+
+def test_the_module_does_nothing_when_it_is_only_imported(capsys: pytest.CaptureFixture[str]) -> None:
+    importlib.reload(importlib.import_module("meerkat_actors.__main__"))
+    assert capsys.readouterr() == ("", "")
