@@ -8,23 +8,27 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from attrs import define, field, frozen
 
 from meerkat_actors.actors.turn import AgentFunction, AgentKind, Turn
 from meerkat_actors.errors import (
     IdentityBrokenError,
     InvalidValueError,
+    StoreFullError,
     TurnAbandonedError,
     UnknownInputError,
     UsageError,
 )
 from meerkat_actors.handles import AgentHandle
+from meerkat_actors.records.commits import RefusalReason, Refused
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Consumed
 from meerkat_actors.runtime import open_runtime
 from meerkat_actors.store import MemoryStore
-from tests.actors.world import echo, passes, until
+from tests.actors.faulty import FaultyStore
+from tests.actors.world import echo, hang, passes, until
 
 AT_ONCE = Limits(attempts_max=1)
 
@@ -169,7 +173,8 @@ async def test_a_new_config_mends_one_that_the_class_of_today_can_not_read(has_w
         return f"{turn.config.name}{turn.config.depth}"
 
     store = MemoryStore()
-    async with open_runtime(store, agents={"tally": TALLY}, limits=Limits(shutdown_seconds=0)) as runtime:
+    hanging = AgentKind(hang, config=Settings)
+    async with open_runtime(store, agents={"tally": hanging}, limits=Limits(shutdown_seconds=0)) as runtime:
         agent = await runtime.agent("a", kind="tally", config=Settings())
         if has_work:
             await agent.send("x")
@@ -184,9 +189,36 @@ async def test_a_new_config_mends_one_that_the_class_of_today_can_not_read(has_w
         assert runtime.statistics().broken == ()
 
 
+async def test_a_config_that_a_full_disk_refused_mends_nothing_and_charges_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def stricter(turn: Turn) -> str:
+        return f"{turn.config.name}{turn.config.depth}"
+
+    store = FaultyStore(MemoryStore())
+    hanging = AgentKind(hang, config=Settings)
+    async with open_runtime(store, agents={"tally": hanging}, limits=Limits(shutdown_seconds=0)) as runtime:
+        agent = await runtime.agent("a", kind="tally", config=Settings())
+        waiting = (await agent.send("x")).input_id
+    async with open_runtime(store, agents={"tally": AgentKind(stricter, config=Stricter)}) as runtime:
+        await passes(20)
+        store.refusal = lambda _: Refused(reason=RefusalReason.STORE_FULL, effect=-1, current="full")
+        with pytest.raises(StoreFullError):
+            await runtime.agent("a", kind="tally", config=Stricter(name="m", depth=3))
+        store.refusal = lambda _: None
+        await trio.sleep(60)
+        assert runtime.statistics().broken == ("a",)
+        agent = await runtime.agent("a", kind="tally", config=Stricter(name="m", depth=3))
+        outcome = await agent.wait(waiting)
+        assert isinstance(outcome, Consumed)
+        assert outcome.text == "m3"
+        assert [record.attempts async for record in agent.inputs()] == [0]
+
+
 async def test_a_config_for_another_kind_mends_nothing() -> None:
     store = MemoryStore()
-    async with open_runtime(store, agents={"tally": TALLY}, limits=Limits(shutdown_seconds=0)) as runtime:
+    hanging = AgentKind(hang, config=Settings)
+    async with open_runtime(store, agents={"tally": hanging}, limits=Limits(shutdown_seconds=0)) as runtime:
         agent = await runtime.agent("a", kind="tally", config=Settings())
         waiting = (await agent.send("x")).input_id
     kinds = {"tally": AgentKind(tally, config=Stricter, state=Tally), "other": AgentKind(echo, config=Stricter)}

@@ -95,6 +95,8 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
                 envelopes.sort(key=_is_mail)
         try:
             state = await _lap(owner, state, envelopes)
+            if owner.entry.brings_config is not None:
+                _require_config(owner, state, envelopes)
         except _KeyMovedError:
             # First, so that they are answered also when the reading fails.
             mailbox.put_back(envelopes)
@@ -131,11 +133,24 @@ def _check_readable(owner: Owner, kind: AgentKind, activation: Activation) -> No
     assert activation.head is not None
     is_replaced = owner.entry.brings_config == activation.head.kind
     config = None if activation.config is None or is_replaced else activation.config.body
+    _check_config(kind, config, activation.state)
+
+
+def _check_config(kind: AgentKind, config: bytes | None, state: bytes | None) -> None:
     try:
-        kind.check_readable(config, activation.state)
+        kind.check_readable(config, state)
     except InvalidValueError as error:
         # Before a turn can fail of it: what waits is kept for a version of the class that reads it.
         raise BrokenIdentityError(reason=UNREADABLE, detail=str(error)) from error
+
+
+def _require_config(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> None:
+    """The configuration that was to replace an unreadable one has had its lap; a full disk may have refused it."""
+    if not any(type(envelope.command) is Create for envelope in envelopes):
+        return
+    owner.entry.brings_config = None
+    if state.is_created and state.config is not None:
+        _check_config(owner.around.agents[state.kind], state.config.body, None)
 
 
 def _has_business(owner: Owner, state: IdentityState) -> bool:
