@@ -159,12 +159,8 @@ async def open_runtime(
         NotOurStoreError: the file is not a database of this library; it was not touched.
         StoreError: the store can't be opened, or failed while in use.
     """
-    if not trio.lowlevel.in_trio_run():
-        raise UsageError(problem="open_runtime needs Trio: trio.run(main), or a guest run inside asyncio")
     kinds = _checked({} if agents is None else agents, ownership)
-    if limits is not None and not isinstance(limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance] - as above
-        raise UsageError(problem=f"limits={limits!r}: use Limits(...)")
-    bounds, environment, told = limits or Limits(), env or SystemEnv(), Observers(observers)
+    bounds, environment, told = _bounds(limits), env or SystemEnv(), Observers(observers)
     counters = Counters()
     directory = Directory(bounds, told)
     try:
@@ -198,7 +194,17 @@ def _source(store: str | PathLike[str] | Store, synchronous: Synchronous) -> Sto
     return store
 
 
+def _bounds(limits: Limits | None) -> Limits:
+    if limits is None:
+        return Limits()
+    if not isinstance(limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check types
+        raise UsageError(problem=f"limits={limits!r}: use Limits(...)")
+    return limits
+
+
 def _checked(agents: Mapping[str, AgentFunction | AgentKind], ownership: str) -> Mapping[str, AgentKind]:
+    if not trio.lowlevel.in_trio_run():
+        raise UsageError(problem="open_runtime needs Trio: trio.run(main), or a guest run inside asyncio")
     if ownership != "exclusive":
         raise UsageError(problem=f"ownership={ownership!r} is not supported; use 'exclusive'")
     if not isinstance(agents, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check types

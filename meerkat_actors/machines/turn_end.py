@@ -12,7 +12,7 @@ from meerkat_actors.records.effects import AppendTurn, EndInput, SendMail
 from meerkat_actors.records.ids import CheckpointVersion
 from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Consumed, Receipt
-from meerkat_actors.records.runs import Run, TurnCancelled, TurnCompleted, TurnFailed
+from meerkat_actors.records.runs import Run, Sending, TurnCancelled, TurnCompleted, TurnFailed
 
 
 def end_turn(lap: Lap, command: EndTurn) -> None:
@@ -57,18 +57,8 @@ def _complete(lap: Lap, run: Run, ending: TurnCompleted) -> None:
     )
     for member in run.members:
         lap.effects.append(EndInput(member.admission, run.run_id, None))
-    for sending in ending.sendings:
-        state.sends += 1
-        lap.effects.append(
-            SendMail(
-                sending.recipient,
-                sending.input_id,
-                InputKind.PEER_MESSAGE,
-                sending.content,
-                content_digest(sending.content),
-                state.sends,
-            )
-        )
+    if ending.sendings:
+        _send(lap, ending.sendings)
     body = encode_turn(entries=entries, receipt=receipt, text=ending.text, state=ending.state)
     if ending.state is not None:
         state.state = ending.state
@@ -85,6 +75,22 @@ def _complete(lap: Lap, run: Run, ending: TurnCompleted) -> None:
             ending.state is not None,
         )
     )
+
+
+def _send(lap: Lap, sendings: tuple[Sending, ...]) -> None:
+    state = lap.state
+    for sending in sendings:
+        state.sends += 1
+        lap.effects.append(
+            SendMail(
+                sending.recipient,
+                sending.input_id,
+                InputKind.PEER_MESSAGE,
+                sending.content,
+                content_digest(sending.content),
+                state.sends,
+            )
+        )
 
 
 def _fail(lap: Lap, run: Run, error: str) -> None:

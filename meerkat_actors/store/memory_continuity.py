@@ -30,9 +30,9 @@ from meerkat_actors.records.ids import (
     SessionId,
 )
 from meerkat_actors.records.standing import Authority, Former, SnapshotLook, SnapshotRow, Standing
-from meerkat_actors.store.fencing import creation_refusal, refused
+from meerkat_actors.store.fencing import refused
 from meerkat_actors.store.memory_tables import Counter, GrantRow, HeadRow, Tables
-from meerkat_actors.store.memory_work import No, Work, name_key
+from meerkat_actors.store.memory_work import No, Work, creation_mismatch, name_key
 
 
 def standing_of(tables: Tables, identity: AgentIdentity, fresh_key: Counter, *, snapshots: SnapshotLook) -> Standing:
@@ -80,13 +80,7 @@ def _rows_of(tables: Tables, session_id: SessionId) -> list[SnapshotRow]:
 
 def _create(effect: CreateRecord, index: int, work: Work) -> No | None:
     tables, fence = work.tables, work.fence
-    mismatch = creation_refusal(
-        fence,
-        index,
-        has_head=fence.key in tables.heads,
-        key_of_name=tables.names.get(fence.identity),
-        name_of_key=tables.identities.get(fence.key),
-    )
+    mismatch = creation_mismatch(work, index)
     if mismatch is not None:
         return mismatch
     if effect.session_id in tables.sessions:

@@ -35,11 +35,11 @@ from meerkat_actors.records.ids import (
 )
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.runs import JournalEntry
-from meerkat_actors.store.fencing import creation_refusal, refused
+from meerkat_actors.store.fencing import refused
 from meerkat_actors.store.memory_continuity import CONTINUITY_APPLY
 from meerkat_actors.store.memory_runtime import RUNTIME_APPLY
 from meerkat_actors.store.memory_tables import GivenRow, HeadRow, ProgressRow
-from meerkat_actors.store.memory_work import No, Work, name_key
+from meerkat_actors.store.memory_work import No, Work, creation_mismatch, name_key
 
 
 def apply_effect(effect: object, index: int, work: Work) -> No | None:
@@ -55,13 +55,7 @@ def _claim(_: Claim, __: int, work: Work) -> No | None:
 
 def _create(effect: CreateIdentity, index: int, work: Work) -> No | None:
     tables, fence = work.tables, work.fence
-    mismatch = creation_refusal(
-        fence,
-        index,
-        has_head=fence.key in tables.heads,
-        key_of_name=tables.names.get(fence.identity),
-        name_of_key=tables.identities.get(fence.key),
-    )
+    mismatch = creation_mismatch(work, index)
     if mismatch is not None:
         return mismatch
     if effect.session_id in tables.sessions:

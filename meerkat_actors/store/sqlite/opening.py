@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
-from urllib.parse import quote
 
 import apsw
 
@@ -24,15 +23,14 @@ from meerkat_actors.errors import (
     StoreCorruptError,
     StoreError,
     StoreFullError,
-    StoreSchemaError,
     UnsupportedPlatformWarning,
 )
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.store.sqlite.creating import create
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
+from meerkat_actors.store.sqlite.header import real_path, require_ours
 from meerkat_actors.store.sqlite.locking import is_known, locked_until_success
 from meerkat_actors.store.sqlite.rows import extended_code, typed
-from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from meerkat_actors.store.sqlite.store import SqliteStore
 
 Synchronous = Literal["full", "normal"]
@@ -102,17 +100,11 @@ def open_sqlite(
         StoreSchemaError: a newer version wrote it; it was not touched.
         StoreError: it can't be read or written; nothing was created.
     """
-    real = _real_path(path)
+    real = real_path(path)
     level = _SYNCHRONOUS.get(synchronous)
     if level is None:
         raise InvalidValueError(problem=f"synchronous={synchronous!r}: use 'full' or 'normal'")
-    if PLATFORM != "linux":
-        warnings.warn(
-            f"{real}: {PLATFORM} is not supported, Linux is: that an acknowledged input survives a crash or power cut,"
-            " and that one process alone writes, was not tried here",
-            UnsupportedPlatformWarning,
-            stacklevel=2,
-        )
+    _warn_elsewhere(real)
     try:
         _require_sqlite(real)
         if not is_known(real):  # what is refused gets no lock file
@@ -136,22 +128,21 @@ def open_sqlite(
         raise StoreError(path=real, problem=f"can't be opened: {error}") from error
 
 
+def _warn_elsewhere(path: str) -> None:
+    if PLATFORM != "linux":
+        warnings.warn(
+            f"{path}: {PLATFORM} is not supported, Linux is: that an acknowledged input survives a crash or power cut,"
+            " and that one process alone writes, was not tried here",
+            UnsupportedPlatformWarning,
+            stacklevel=3,  # whoever called open_sqlite
+        )
+
+
 def _require_sqlite(path: str) -> None:
     have = apsw.sqlite_lib_version()
     if tuple(int(part) for part in have.split(".")) < SQLITE_MIN:
         wanted = ".".join(map(str, SQLITE_MIN))
         raise StoreError(path=path, problem=f"SQLite {have} can corrupt it; install an apsw with {wanted} or newer")
-
-
-def _real_path(path: str | os.PathLike[str]) -> str:
-    try:
-        text = os.fsdecode(path)
-        text.encode()
-    except (TypeError, UnicodeEncodeError) as error:
-        raise InvalidValueError(problem=f"{path!a} is no path of a store: {error}") from error
-    if not text or "\0" in text or text == ":memory:":
-        raise InvalidValueError(problem=f"{text!a} is no path of a store; MemoryStore() keeps one in memory")
-    return os.path.realpath(text)
 
 
 def _inspect(path: str, vfs: str | None) -> bool:
@@ -188,31 +179,8 @@ def _inspect(path: str, vfs: str | None) -> bool:
         raise StoreError(path=path, problem="has several names (hard links), and its lock knows one; remove the others")
     if not os.access(path, os.R_OK | os.W_OK):
         raise StoreError(path=path, problem="is not readable and writable for this user")
-    _require_ours(path, vfs)
+    require_ours(path, vfs)
     return True
-
-
-def _require_ours(path: str, vfs: str | None) -> None:
-    # immutable: reads the header without locks, log or any other file.
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=flags, vfs=vfs)
-    try:
-        # A kill amid a checkpoint leaves a header that counts pages which only the log has; this lets it be read.
-        connection.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
-        application_id = connection.pragma("application_id")
-        version = connection.pragma("user_version")
-    except apsw.NotADBError as error:
-        raise NotOurStoreError(path=path, problem="is not a database; it was not touched") from error
-    finally:
-        connection.close()
-    if application_id != APPLICATION_ID:
-        raise NotOurStoreError(path=path, problem="is a database of another program; it was not touched")
-    if version != SCHEMA_VERSION:
-        advice = "use a newer one" if version > SCHEMA_VERSION else "use the one that made it, or a new database"
-        raise StoreSchemaError(
-            path=path,
-            problem=f"has schema {version}, this version knows {SCHEMA_VERSION}; {advice}. It was not touched",
-        )
 
 
 def _connect(path: str, synchronous: int, vfs: str | None) -> apsw.Connection:

@@ -22,12 +22,10 @@ import apsw
 from attrs import frozen
 
 from meerkat_actors.errors import (
-    InvalidValueError,
     NotOurStoreError,
     StoreCorruptError,
     StoreError,
     StoreFailedError,
-    StoreSchemaError,
     UnknownIdentityError,
     UsageError,
 )
@@ -39,8 +37,8 @@ from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite import reading, surveying
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
+from meerkat_actors.store.sqlite.header import real_path, require_ours
 from meerkat_actors.store.sqlite.rows import Database, typed
-from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from meerkat_actors.store.sqlite.surveying import Survey
 
 R = TypeVar("R")
@@ -173,24 +171,13 @@ def open_reader(path: str | os.PathLike[str]) -> StoreReader:
         StoreSchemaError: another version wrote it.
         StoreError: there is none, or it can't be read.
     """
-    reader = StoreReader(_real_path(path))
+    reader = StoreReader(real_path(path))
     try:
         reader.require_readable()
     except BaseException:
         reader.close()
         raise
     return reader
-
-
-def _real_path(path: str | os.PathLike[str]) -> str:
-    try:
-        text = os.fsdecode(path)
-        text.encode()
-    except (TypeError, UnicodeEncodeError) as error:
-        raise InvalidValueError(problem=f"{path!a} is no path of a store: {error}") from error
-    if not text or "\0" in text:
-        raise InvalidValueError(problem=f"{text!a} is no path of a store")
-    return os.path.realpath(text)
 
 
 def _look(path: str) -> _Sight:
@@ -223,28 +210,7 @@ def _require_readable(path: str) -> None:
         raise StoreError(
             path=path, problem=f"is on a network filesystem ({remote}), where locks don't hold; use a local one"
         )
-    _require_ours(path)
-
-
-def _require_ours(path: str) -> None:
-    # The header alone, as opening looks at it: no lock, no log, no other file.
-    connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=_FLAGS)
-    try:
-        # A kill amid a checkpoint leaves a header that counts pages which only the log has; this lets it be read.
-        connection.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
-        application_id = connection.pragma("application_id")
-        version = connection.pragma("user_version")
-    except apsw.NotADBError as error:
-        raise NotOurStoreError(path=path, problem="is not a database") from error
-    finally:
-        connection.close()
-    if application_id != APPLICATION_ID:
-        raise NotOurStoreError(path=path, problem="is a database of another program")
-    if version != SCHEMA_VERSION:
-        raise StoreSchemaError(
-            path=path,
-            problem=f"has schema {version}, this version knows {SCHEMA_VERSION}; use the version that made it",
-        )
+    require_ours(path)
 
 
 def _connect(path: str, *, has_log: bool) -> apsw.Connection:

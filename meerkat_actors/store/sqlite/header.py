@@ -1,0 +1,56 @@
+"""What is looked at before a file is taken for a store: its path, and its header. Owners and readers look alike."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+from urllib.parse import quote
+
+import apsw
+
+from meerkat_actors.errors import InvalidValueError, NotOurStoreError, StoreSchemaError
+from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
+
+_LOOK: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+
+
+def real_path(path: str | os.PathLike[str]) -> str:
+    """The absolute path of a file that may be a store, links resolved.
+
+    Raises:
+        InvalidValueError: no path of any file.
+    """
+    try:
+        text = os.fsdecode(path)
+        text.encode()
+    except (TypeError, UnicodeEncodeError) as error:
+        raise InvalidValueError(problem=f"{path!a} is no path of a store: {error}") from error
+    if not text or "\0" in text or text == ":memory:":
+        raise InvalidValueError(problem=f"{text!a} is no path of a store; MemoryStore() keeps one in memory")
+    return os.path.realpath(text)
+
+
+def require_ours(path: str, vfs: str | None = None) -> None:
+    """Refuse a file that is no store of this version's.
+
+    Raises:
+        NotOurStoreError: no database, or another program's; it was not touched.
+        StoreSchemaError: another version's; it was not touched.
+    """
+    # immutable: reads the header without locks, log or any other file.
+    connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=_LOOK, vfs=vfs)
+    try:
+        # A kill amid a checkpoint leaves a header that counts pages which only the log has; this lets it be read.
+        connection.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
+        application_id = connection.pragma("application_id")
+        version = connection.pragma("user_version")
+    except apsw.NotADBError as error:
+        raise NotOurStoreError(path=path, problem="is not a database; it was not touched") from error
+    finally:
+        connection.close()
+    if application_id != APPLICATION_ID:
+        raise NotOurStoreError(path=path, problem="is a database of another program; it was not touched")
+    if version != SCHEMA_VERSION:
+        advice = "use a newer one" if version > SCHEMA_VERSION else "use the one that made it, or a new database"
+        problem = f"has schema {version}, this version knows {SCHEMA_VERSION}; {advice}. It was not touched"
+        raise StoreSchemaError(path=path, problem=problem)
