@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import settings
+
+# Before anybody imports it: its assertions then tell their values.
+pytest.register_assert_rewrite("meerkat_actors.testing.conformance")
 
 # No deadline: on a shared machine it measures the neighbours. print_blob: a failure can be replayed from its output.
 settings.register_profile("house", deadline=None, print_blob=True)

@@ -26,7 +26,7 @@ from meerkat_actors.errors import (
     UnknownIdentityError,
     UsageError,
 )
-from meerkat_actors.store import StoreReader, open_reader, open_sqlite, owner_of
+from meerkat_actors.store import StoreReader, open_reader, open_sqlite, owners_of
 from meerkat_actors.store.sqlite import reader as reader_module
 from meerkat_actors.store.sqlite import reading
 from tests.cli.population import populate
@@ -152,7 +152,7 @@ def test_it_sees_each_commit_of_another_process_that_goes_on_writing(
             assert [turn.version for turn in turns] == list(range(turns[0].version, 0, -1))
         assert not reader.survey().was_clean
     assert writing.poll() is None
-    assert owner_of(str(database)) == writing.pid
+    assert owners_of(str(database)) == (writing.pid,)
 
 
 @pytest.mark.parametrize("has_index", [True, False])
@@ -161,7 +161,7 @@ def test_what_a_killed_owner_left_in_its_log_is_read(
 ) -> None:
     writing.send_signal(signal.SIGKILL)
     writing.wait()
-    assert owner_of(str(database)) is None
+    assert owners_of(str(database)) == ()
     if not has_index:
         Path(f"{database}-shm").unlink()
     log = Path(f"{database}-wal").read_bytes()
@@ -358,12 +358,12 @@ def test_few_rows_are_counted_and_many_are_estimated(database: Path) -> None:
 
 
 def test_the_owner_is_the_process_that_holds_the_lock(database: Path) -> None:
-    assert owner_of(str(database)) is None
+    assert owners_of(str(database)) == ()
     store = open_sqlite(database)
-    assert owner_of(str(database)) == os.getpid()
+    assert owners_of(str(database)) == (os.getpid(),)
     store.close()
     # Its signature stays in the file, and means nothing.
-    assert owner_of(str(database)) is None
+    assert owners_of(str(database)) == ()
 
 
 def test_an_owner_can_come_at_any_instant_of_a_look(database: Path) -> None:

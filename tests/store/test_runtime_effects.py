@@ -1,4 +1,4 @@
-"""The effects of the runtime-store facade, on every store: what each does, refuses, and leaves alone."""
+"""The effects of the runtime-store facade: every store does with any of them what the memory store does."""
 
 from __future__ import annotations
 
@@ -7,202 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import pytest
 from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meerkat_actors.machines.input_moves import MOVES
-from meerkat_actors.records.codec import content_digest
-from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
-from meerkat_actors.records.documents import Document
+from meerkat_actors.records.commits import CommitOutcome, Committed, Refused
 from meerkat_actors.records.effects import AppendTurn, Effect
-from meerkat_actors.records.ids import COUNTER_MAX, AdmissionSequence, AgentIdentity, RunId, SessionId
+from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, RunId, SessionId
 from meerkat_actors.records.inputs import InputState
-from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
+from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, RecordReceipt
 from meerkat_actors.store import MemoryStore, Store, open_sqlite
 from tests.store.conftest import MEMORY_FOLDER
-from tests.store.writing import Writer, changed, created, insert, new_run_id, reason, stage, uuid_of
+from tests.store.writing import Writer, created, insert, put, stage, uuid_of
 
-S = InputState
-ALICE: Final = AgentIdentity("alice")
-
-
-def put(body: bytes, expected: int | None, *, kind: str = "kind", key: str = "key") -> PutDocument:
-    return PutDocument(kind, key, body, content_digest(body), expected)
-
-
-def moved(
-    was: InputState, state: InputState, *, was_run: RunId | None = None, run: RunId | None = None, admission: int = 1
-) -> MoveInput:
-    ending = b"{}" if state.is_terminal else None
-    return MoveInput(AdmissionSequence(admission), was, was_run, state, run, 1, 2, 3, ending)
-
-
-# -- documents ----------------------------------------------------------------------------
-
-
-def test_a_document_is_compared_and_swapped(store: Store) -> None:
-    alice = created(store, "alice")
-    assert store.find_document(ALICE, "kind", "key") is None
-    assert reason(alice.commit(put(b"1", 1))) is RefusalReason.GENERATION_CONFLICT
-    alice.must_commit(put(b"1", 0))
-    assert store.find_document(ALICE, "kind", "key") == Document(b"1", 1, 1)
-    for stale in (0, 2, 7):
-        outcome = alice.commit(put(b"2", stale))
-        assert outcome == Refused(reason=RefusalReason.GENERATION_CONFLICT, effect=0, current="generation 1")
-    alice.must_commit(put(b"2", 1))
-    alice.must_commit(put(b"", None))
-    assert store.find_document(ALICE, "kind", "key") == Document(b"", 1, 3)
-
-
-def test_a_dropped_document_never_becomes_current_again(store: Store) -> None:
-    alice = created(store, "alice")
-    for nothing in (1, None):
-        assert reason(alice.commit(DropDocument("kind", "key", nothing))) is RefusalReason.GENERATION_CONFLICT
-    alice.must_commit(put(b"1", 0))
-    assert reason(alice.commit(DropDocument("kind", "key", 2))) is RefusalReason.GENERATION_CONFLICT
-    alice.must_commit(DropDocument("kind", "key", 1))
-    assert store.find_document(ALICE, "kind", "key") is None
-    for stale in (1, 2):
-        outcome = alice.commit(put(b"2", stale))
-        assert outcome == Refused(reason=RefusalReason.GENERATION_CONFLICT, effect=0, current="generation 0")
-        assert reason(alice.commit(DropDocument("kind", "key", stale))) is RefusalReason.GENERATION_CONFLICT
-    alice.must_commit(put(b"2", 0))
-    assert store.find_document(ALICE, "kind", "key") == Document(b"2", 2, 3)
-    alice.must_commit(DropDocument("kind", "key", None))
-    assert store.find_document(ALICE, "kind", "key") is None
-
-
-def test_documents_are_apart_by_identity_kind_and_key(store: Store) -> None:
-    alice, bob = created(store, "alice"), created(store, "bob")
-    for writer, kind, key in ((alice, "a", "b"), (alice, "a", "c"), (alice, "b", "b"), (bob, "a", "b")):
-        writer.must_commit(put(f"{writer.fence.identity} {kind} {key}".encode(), 0, kind=kind, key=key))
-    found = store.find_document(ALICE, "b", "b")
-    assert found == Document(b"alice b b", 1, 1)
-    assert store.find_document(AgentIdentity("bob"), "b", "b") is None
-    assert store.find_document(AgentIdentity("carol"), "a", "b") is None
-
-
-@pytest.mark.parametrize(
-    "effect",
-    [
-        put(b"1", -1),
-        put(b"1", COUNTER_MAX + 1),
-        put(b"1", True),
-        put(b"1", 0, kind=""),
-        put(b"1", 0, key="a\0b"),
-        put(b"1", 0, key="\ud800"),
-        put(b"1", 0, key="k" * 513),
-        changed(put(b"1", 0), body="text"),
-        changed(put(b"1", 0), digest=b"short"),
-        DropDocument("kind", "key", 0),
-        DropDocument("kind", "", 1),
-        BindSession(SessionId("no uuid")),
-        RecordReceipt(RunId(uuid_of(1)), 1),
-        moved(S.QUEUED, S.CONSUMED),
-        moved(S.SENT, S.QUEUED),
-        moved(S.QUEUED, S.STAGED),
-        moved(S.STAGED, S.QUEUED),
-        changed(moved(S.QUEUED, S.QUEUED), ending=b"{}"),
-        changed(moved(S.QUEUED, S.ABANDONED), ending=None),
-        changed(moved(S.QUEUED, S.QUEUED), attempts=-1),
-        changed(moved(S.QUEUED, S.QUEUED), not_before_ms=2**63),
-        changed(moved(S.QUEUED, S.QUEUED), admission=0),
-    ],
-    ids=lambda effect: ascii(effect)[:60],
-)
-def test_what_can_not_be_meant_is_out_of_range(store: Store, effect: Effect) -> None:
-    alice = created(store, "alice")
-    alice.must_commit(insert(1))
-    assert reason(alice.commit(effect)) is RefusalReason.OUT_OF_RANGE
-
-
-# -- receipts -----------------------------------------------------------------------------
-
-
-def test_receipts_are_dense_per_run_and_found_by_run_and_sequence(store: Store) -> None:
-    alice = created(store, "alice")
-    run, other = new_run_id(), new_run_id()
-    for which, sequence in ((run, 1), (other, 1), (run, 2)):
-        alice.must_commit(RecordReceipt(which, sequence), alice.boundary(which))
-    found = store.find_receipt(ALICE, run, sequence=2)
-    assert found is not None
-    assert (found.version, found.run_id) == (3, run)
-    assert store.find_receipt(ALICE, run, sequence=None) == found
-    for sequence, why in (
-        (1, RefusalReason.DUPLICATE_RECEIPT),
-        (2, RefusalReason.DUPLICATE_RECEIPT),
-        (4, RefusalReason.RECEIPT_GAP),
-        (COUNTER_MAX, RefusalReason.RECEIPT_GAP),
-    ):
-        outcome = alice.commit(RecordReceipt(run, sequence), alice.boundary(run))
-        assert outcome == Refused(reason=why, effect=0, current="receipt 2")
-    assert alice.fence.version == 3
-    for nothing in (0, 3, COUNTER_MAX + 1):
-        assert store.find_receipt(ALICE, run, sequence=nothing) is None
-    assert store.find_receipt(AgentIdentity("bob"), run, sequence=None) is None
-    assert store.find_receipt(ALICE, RunId("no uuid"), sequence=None) is None
-
-
-def test_a_receipt_is_of_the_boundary_beside_it(store: Store) -> None:
-    alice = created(store, "alice")
-    run, other = new_run_id(), new_run_id()
-    for effects in (
-        (RecordReceipt(run, 1), alice.boundary(other)),
-        (RecordReceipt(run, 1), RecordReceipt(run, 2), alice.boundary(run)),
-        (RecordReceipt(run, 0), alice.boundary(run)),
-    ):
-        assert reason(alice.commit(*effects)) is RefusalReason.OUT_OF_RANGE
-
-
-def test_a_unit_with_one_impossible_effect_leaves_nothing_of_the_others(store: Store) -> None:
-    alice = created(store, "alice")
-    run = new_run_id()
-    session = SessionId(uuid_of(0x5E))
-    whole = (insert(1), BindSession(session), put(b"1", 0), RecordReceipt(run, 1), alice.boundary(run))
-    outcome = alice.commit(*whole, put(b"1", 5, key="other"))
-    assert reason(outcome) is RefusalReason.GENERATION_CONFLICT
-    assert store.find_document(ALICE, "kind", "key") is None
-    assert store.find_receipt(ALICE, run, sequence=None) is None
-    assert store.page_inputs(ALICE, after=None, limit=9, newest_first=False) == ()
-    bob = created(store, "bob")
-    bob.must_commit(BindSession(session))
-    assert reason(alice.commit(*whole)) is RefusalReason.SESSION_BOUND
-
-
-# -- sessions and moves -------------------------------------------------------------------
-
-
-def test_a_session_is_bound_once_and_for_ever(store: Store) -> None:
-    alice, bob = created(store, "alice"), created(store, "bob")
-    session = SessionId(uuid_of(0x5E))
-    alice.must_commit(BindSession(session))
-    alice.must_commit(BindSession(session))
-    alice.must_commit(BindSession(alice.session_id))
-    for taken in (session, alice.session_id):
-        outcome = bob.commit(BindSession(taken))
-        assert outcome == Refused(reason=RefusalReason.SESSION_BOUND, effect=0, current="alice (generation 0)")
-
-
-@pytest.mark.parametrize(("was", "state"), sorted(MOVES))
-def test_an_input_moves_iff_it_is_where_its_writer_believes(store: Store, was: InputState, state: InputState) -> None:
-    alice = created(store, "alice")
-    run, other = new_run_id(), new_run_id()
-    held = run if was is S.STAGED else None
-    alice.must_commit(insert(1, run=held))
-    target = other if state is S.STAGED else None
-    for wrong in (moved(S.STAGED, S.QUEUED, was_run=other), moved(was, state, was_run=held, run=target, admission=2)):
-        assert reason(alice.commit(wrong)) is RefusalReason.INPUT_STATE_CONFLICT
-    alice.must_commit(moved(was, state, was_run=held, run=target))
-    (row,) = store.page_inputs(ALICE, after=None, limit=9, newest_first=False)
-    assert (row.state, row.run_id, row.attempts, row.interruptions, row.not_before_ms) == (state, target, 1, 2, 3)
-    assert (store.identities_with_work() == ()) is state.is_terminal
-    if state.is_terminal:
-        assert reason(alice.commit(stage(1, run))) is RefusalReason.INPUT_STATE_CONFLICT
-
-
-# -- every store does what the memory store does ------------------------------------------
+S: Final = InputState
 
 
 @frozen

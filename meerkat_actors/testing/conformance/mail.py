@@ -7,7 +7,8 @@ from meerkat_actors.records.effects import CreateIdentity, TakeMail
 from meerkat_actors.records.ids import AdmissionSequence, IdentityKey
 from meerkat_actors.records.inputs import InputKind, InputState
 from meerkat_actors.store import Store
-from tests.store.writing import (
+from meerkat_actors.testing.conformance.checking import check
+from meerkat_actors.testing.conformance.writing import (
     HELLO,
     created,
     end,
@@ -25,7 +26,9 @@ from tests.store.writing import (
 )
 
 
-def test_mail_waits_until_it_is_taken(store: Store) -> None:
+@check
+def mail_waits_until_it_is_taken(store: Store) -> None:
+    """Mail is no input of its recipient's until it is taken under an admission number."""
     alice, bob = created(store, "alice"), created(store, "bob")
     message = send("alice", 1)
     bob.must_commit(message)
@@ -49,7 +52,9 @@ def test_mail_waits_until_it_is_taken(store: Store) -> None:
     assert store.pending_mail(alice.fence.key, limit=10) == ()
 
 
-def test_mail_is_taken_once(store: Store) -> None:
+@check
+def mail_is_taken_once(store: Store) -> None:
+    """Mail that was taken is there no more."""
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(send("alice", 1))
     (mail,) = store.pending_mail(alice.fence.key, limit=10)
@@ -57,7 +62,9 @@ def test_mail_is_taken_once(store: Store) -> None:
     assert reason(alice.commit(take(mail, 2))) is RefusalReason.INPUT_STATE_CONFLICT
 
 
-def test_mail_may_be_staged_as_it_is_taken(store: Store) -> None:
+@check
+def mail_may_be_staged_as_it_is_taken(store: Store) -> None:
+    """A take that names a run stages the input at once."""
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(send("alice", 1))
     (mail,) = store.pending_mail(alice.fence.key, limit=10)
@@ -69,7 +76,9 @@ def test_mail_may_be_staged_as_it_is_taken(store: Store) -> None:
     alice.must_commit(end(1, run), alice.boundary(run))
 
 
-def test_mail_is_oldest_first(store: Store) -> None:
+@check
+def mail_is_oldest_first(store: Store) -> None:
+    """Waiting mail comes in the order in which it was sent, whoever sent it, and as much as was asked for."""
     alice, bob, carol = created(store, "alice"), created(store, "bob"), created(store, "carol")
     bob.must_commit(send("alice", 1, content=b"1"), send("alice", 2, content=b"2"))
     carol.must_commit(send("alice", 1, content=b"3"))
@@ -81,7 +90,9 @@ def test_mail_is_oldest_first(store: Store) -> None:
     assert store.pending_mail(alice.fence.key, limit=0) == store.pending_mail(alice.fence.key, limit=-1) == ()
 
 
-def test_only_the_head_of_a_pair_is_taken(store: Store) -> None:
+@check
+def only_the_head_of_a_pair_is_taken(store: Store) -> None:
+    """Of one sender's mail to one recipient the oldest goes first; other senders don't wait for it."""
     alice, bob, carol = created(store, "alice"), created(store, "bob"), created(store, "carol")
     bob.must_commit(send("alice", 1), send("alice", 2))
     carol.must_commit(send("alice", 1))
@@ -92,7 +103,9 @@ def test_only_the_head_of_a_pair_is_taken(store: Store) -> None:
     alice.must_commit(take(second, 3))
 
 
-def test_a_unit_takes_several_in_order(store: Store) -> None:
+@check
+def a_unit_takes_several_in_order(store: Store) -> None:
+    """A unit may take a pair's mail one after another, and in no other order."""
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(*(send("alice", number) for number in range(1, 4)))
     first, second, third = store.pending_mail(alice.fence.key, limit=10)
@@ -102,7 +115,9 @@ def test_a_unit_takes_several_in_order(store: Store) -> None:
     assert [queued.admission for queued in read(store, "alice").queued] == [1, 2, 3]
 
 
-def test_mail_of_another_recipient_is_not_taken(store: Store) -> None:
+@check
+def mail_of_another_recipient_is_not_taken(store: Store) -> None:
+    """A take names waiting mail to its own identity, and the sender that it is from."""
     alice, bob, carol = created(store, "alice"), created(store, "bob"), created(store, "carol")
     bob.must_commit(send("alice", 1))
     (mail,) = store.pending_mail(alice.fence.key, limit=10)
@@ -117,13 +132,17 @@ def test_mail_of_another_recipient_is_not_taken(store: Store) -> None:
     assert reason(alice.commit(no_mail)) is RefusalReason.INPUT_STATE_CONFLICT
 
 
-def test_mail_that_waits_is_neither_staged_nor_ended(store: Store) -> None:
+@check
+def mail_that_waits_is_neither_staged_nor_ended(store: Store) -> None:
+    """Only admitted inputs are moved."""
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(send("alice", 1))
     assert reason(alice.commit(stage(1, new_run_id()))) is RefusalReason.INPUT_STATE_CONFLICT
 
 
-def test_a_recipient_need_not_exist(store: Store) -> None:
+@check
+def a_recipient_need_not_exist(store: Store) -> None:
+    """Mail gives a name its key, and waits for whoever is created under it."""
     bob = created(store, "bob")
     bob.must_commit(send("later", 1, content=b"1"), send("later", 2, content=b"2"), send("never", 3))
     later = read(store, "later")
@@ -136,14 +155,18 @@ def test_a_recipient_need_not_exist(store: Store) -> None:
     assert [mail.content for mail in store.pending_mail(later.key, limit=9)] == [b"1", b"2"]
 
 
-def test_two_units_of_one_batch_may_mention_the_same_new_name(store: Store) -> None:
+@check
+def two_units_of_one_batch_may_mention_the_same_new_name(store: Store) -> None:
+    """Two units of a batch that write to a new name find one recipient under one key."""
     alice, bob = created(store, "alice"), created(store, "bob")
     outcomes = store.commit([alice.unit(send("new", 1)), bob.unit(send("new", 1))])
     assert outcomes == [Committed(alice.fence.version)] * 2
     assert {mail.sender for mail in store.pending_mail(key_of(store, "new"), limit=9)} == {"alice", "bob"}
 
 
-def test_a_refused_unit_mentions_nobody(store: Store) -> None:
+@check
+def a_refused_unit_mentions_nobody(store: Store) -> None:
+    """A name that only a refused unit wrote to has no mail, and the next unit may write to it."""
     alice, bob = created(store, "alice"), created(store, "bob")
     known = new_input_id()
     alice.must_commit(insert(1, input_id=known))
@@ -159,7 +182,9 @@ def test_a_refused_unit_mentions_nobody(store: Store) -> None:
     assert not read(store, "newer").has_mail
 
 
-def test_mail_to_oneself_is_mail(store: Store) -> None:
+@check
+def mail_to_oneself_is_mail(store: Store) -> None:
+    """Sender and recipient may be the same."""
     alice = created(store, "alice")
     alice.must_commit(send("alice", 1))
     (mail,) = store.pending_mail(alice.fence.key, limit=9)
@@ -167,7 +192,9 @@ def test_mail_to_oneself_is_mail(store: Store) -> None:
     assert read(store, "alice").queued[0].sender == "alice"
 
 
-def test_mail_travels_in_the_boundary_that_sends_it(store: Store) -> None:
+@check
+def mail_travels_in_the_boundary_that_sends_it(store: Store) -> None:
+    """Mail commits with its unit's boundary, and is refused with it."""
     bob = created(store, "bob")
     bob.must_commit(send("alice", 1), bob.boundary(sends=1))
     head = read(store, "bob").head
@@ -178,7 +205,9 @@ def test_mail_travels_in_the_boundary_that_sends_it(store: Store) -> None:
     assert len(store.pending_mail(key_of(store, "alice"), limit=9)) == 1
 
 
-def test_mail_can_be_found_by_its_recipient(store: Store) -> None:
+@check
+def mail_can_be_found_by_its_recipient(store: Store) -> None:
+    """Waiting mail is found by its id and its recipient, and is in nobody's listing of inputs."""
     alice, bob = created(store, "alice"), created(store, "bob")
     message = send("alice", 1)
     bob.must_commit(message)

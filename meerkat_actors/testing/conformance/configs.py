@@ -7,7 +7,8 @@ from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.commits import RefusalReason
 from meerkat_actors.records.effects import CreateIdentity, SetConfig
 from meerkat_actors.store import Store
-from tests.store.writing import Writer, created, identity, insert, new_session_id, reason, unborn
+from meerkat_actors.testing.conformance.checking import check
+from meerkat_actors.testing.conformance.writing import created, identity, insert, new_session_id, reason, unborn
 
 
 def config_of(store: Store, name: str) -> AgentConfig | None:
@@ -16,19 +17,25 @@ def config_of(store: Store, name: str) -> AgentConfig | None:
     return found.config
 
 
-def test_an_identity_that_was_given_no_configuration_has_none(store: Store) -> None:
+@check
+def an_identity_that_was_given_no_configuration_has_none(store: Store) -> None:
+    """``Activation.config`` is None, for an identity that exists and for one that doesn't."""
     assert config_of(store, "nobody") is None
     created(store, "alice")
     assert config_of(store, "alice") is None
 
 
-def test_a_configuration_commits_with_the_creation(store: Store) -> None:
+@check
+def a_configuration_commits_with_the_creation(store: Store) -> None:
+    """The unit that creates an identity may configure it, too."""
     alice = unborn(store, "alice")
     alice.must_commit(CreateIdentity("worker", new_session_id()), SetConfig(1, b'{"a":1}'))
     assert config_of(store, "alice") == AgentConfig(1, b'{"a":1}')
 
 
-def test_the_highest_version_holds_and_others_keep_theirs(store: Store) -> None:
+@check
+def the_highest_version_holds_and_others_keep_theirs(store: Store) -> None:
+    """An identity's configuration is its own one of the highest version."""
     alice, bob = created(store, "alice"), created(store, "bob")
     alice.must_commit(SetConfig(1, b"1"), SetConfig(2, b"2"))
     bob.must_commit(SetConfig(1, b"7"))
@@ -37,7 +44,9 @@ def test_the_highest_version_holds_and_others_keep_theirs(store: Store) -> None:
     assert config_of(store, "bob") == AgentConfig(1, b"7")
 
 
-def test_a_version_is_given_once(store: Store) -> None:
+@check
+def a_version_is_given_once(store: Store) -> None:
+    """A version that is taken is refused as ``revision_conflict``, with everything else in its unit."""
     alice = created(store, "alice")
     alice.must_commit(SetConfig(1, b"1"))
     assert reason(alice.commit(SetConfig(1, b"other"))) is RefusalReason.REVISION_CONFLICT
@@ -46,14 +55,12 @@ def test_a_version_is_given_once(store: Store) -> None:
     assert store.page_inputs(identity("alice"), after=None, limit=9, newest_first=True) == ()
 
 
-def test_a_stale_owner_configures_nothing(store: Store) -> None:
+@check
+def a_stale_owner_configures_nothing(store: Store) -> None:
+    """A configuration is written under the fence, as everything is."""
     alice = created(store, "alice")
     successor, claim = alice.claiming()
     successor.must_commit(claim)
     assert reason(alice.commit(SetConfig(1, b"1"))) is RefusalReason.STALE_FENCING_TOKEN
-    assert reason(_without_head(store).commit(SetConfig(1, b"1"))) is RefusalReason.NOT_FOUND
+    assert reason(unborn(store, "nobody").commit(SetConfig(1, b"1"))) is RefusalReason.NOT_FOUND
     assert config_of(store, "alice") is None
-
-
-def _without_head(store: Store) -> Writer:
-    return unborn(store, "nobody")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Final
 
-import pytest
 from attrs import frozen
 
 from meerkat_actors.records.commits import Committed, DuplicateInput, Refused
 from meerkat_actors.records.effects import CreateIdentity, DropJournal, Effect, TakeMail
 from meerkat_actors.records.ids import AdmissionSequence, InputId, RunId
 from meerkat_actors.store import Store
-from tests.store.looking import picture
-from tests.store.writing import (
+from meerkat_actors.testing.conformance.checking import check, check_each
+from meerkat_actors.testing.conformance.looking import picture
+from meerkat_actors.testing.conformance.writing import (
     GIVEN_UP,
     Writer,
     charge,
@@ -57,8 +58,8 @@ class Scene:
         )
 
 
-@pytest.fixture
-def scene(store: Store) -> Scene:
+def scene_in(store: Store) -> Scene:
+    """The scene, in a new store."""
     alice, bob = created(store, "alice"), created(store, "bob")
     run, known = new_run_id(), new_input_id()
     alice.must_commit(insert(1, run=run, input_id=known, key="known"), insert(2))
@@ -67,20 +68,25 @@ def scene(store: Store) -> Scene:
     return Scene(alice, run, known)
 
 
-IMPOSSIBLE: Final[dict[str, Callable[[Scene], Effect]]] = {
-    "an input id is used": lambda scene: insert(9, input_id=scene.known),
-    "an idempotency key is used": lambda scene: insert(9, key="known"),
-    "an admission is used": lambda _: insert(1),
-    "no such mail": lambda scene: TakeMail(1_000_000, scene.alice.fence.key, AdmissionSequence(9), None),
-    "a staged input can't be staged": lambda scene: stage(1, scene.run),
-    "another run is charged": lambda _: charge(1, new_run_id()),
-    "another run is ended": lambda _: end(1, new_run_id(), GIVEN_UP),
-    "a step is recorded": lambda scene: step(1, scene.run),
-    "a mail's id is used": lambda scene: send("erin", 3, input_id=scene.known),
-}
+IMPOSSIBLE: Final = MappingProxyType[str, Callable[[Scene], Effect]](
+    {
+        "an input id is used": lambda scene: insert(9, input_id=scene.known),
+        "an idempotency key is used": lambda scene: insert(9, key="known"),
+        "an admission is used": lambda _: insert(1),
+        "no such mail": lambda scene: TakeMail(1_000_000, scene.alice.fence.key, AdmissionSequence(9), None),
+        "a staged input can't be staged": lambda scene: stage(1, scene.run),
+        "another run is charged": lambda _: charge(1, new_run_id()),
+        "another run is ended": lambda _: end(1, new_run_id(), GIVEN_UP),
+        "a step is recorded": lambda scene: step(1, scene.run),
+        "a mail's id is used": lambda scene: send("erin", 3, input_id=scene.known),
+    }
+)
 
 
-def test_every_effect_of_a_unit_is_done_in_its_fixed_order(scene: Scene) -> None:
+@check
+def every_effect_of_a_unit_is_done_in_its_fixed_order(store: Store) -> None:
+    """Effects run in the order of the union ``Effect``, in whichever order a unit names them."""
+    scene = scene_in(store)
     alice = scene.alice
     alice.must_commit(*scene.every_move())
 
@@ -97,10 +103,12 @@ def test_every_effect_of_a_unit_is_done_in_its_fixed_order(scene: Scene) -> None
     assert read(alice.store, "carol").has_mail
 
 
-@pytest.mark.parametrize("obstacle", IMPOSSIBLE, ids=str)
-def test_a_refused_unit_leaves_nothing(scene: Scene, obstacle: str) -> None:
+@check_each(IMPOSSIBLE)
+def a_refused_unit_leaves_nothing(store: Store, impossible: Callable[[Scene], Effect]) -> None:
+    """One impossible effect undoes all others of its unit, and the refusal names it by its index."""
+    scene = scene_in(store)
     before = picture(scene.alice.store, "alice", "bob", "carol", "dave", "erin")
-    effects = (*scene.every_move(), IMPOSSIBLE[obstacle](scene))
+    effects = (*scene.every_move(), impossible(scene))
 
     outcome = scene.alice.commit(*effects)
 
@@ -109,13 +117,14 @@ def test_a_refused_unit_leaves_nothing(scene: Scene, obstacle: str) -> None:
     assert picture(scene.alice.store, "alice", "bob", "carol", "dave", "erin") == before
 
 
-@pytest.mark.parametrize("obstacle", IMPOSSIBLE, ids=str)
-def test_a_refused_unit_does_not_disturb_its_neighbours(scene: Scene, obstacle: str) -> None:
-    store = scene.alice.store
+@check_each(IMPOSSIBLE)
+def a_refused_unit_does_not_disturb_its_neighbours(store: Store, impossible: Callable[[Scene], Effect]) -> None:
+    """Units before and after a refused one commit as if it were not there."""
+    scene = scene_in(store)
     first, last = created(store, "first"), created(store, "last")
     units = [
         first.unit(insert(1)),
-        scene.alice.unit(insert(8), IMPOSSIBLE[obstacle](scene)),
+        scene.alice.unit(insert(8), impossible(scene)),
         last.unit(insert(1), last.boundary()),
     ]
 
@@ -128,8 +137,10 @@ def test_a_refused_unit_does_not_disturb_its_neighbours(scene: Scene, obstacle: 
     assert read(store, "first").admissions == read(store, "last").admissions == 1
 
 
-def test_a_unit_that_creates_and_is_refused_creates_nothing(scene: Scene) -> None:
-    store = scene.alice.store
+@check
+def a_unit_that_creates_and_is_refused_creates_nothing(store: Store) -> None:
+    """A refused unit's identity does not exist, and its name and key are as free as before."""
+    scene = scene_in(store)
     new = unborn(store, "new")
     outcome = new.commit(CreateIdentity("worker", new.session_id), insert(1, input_id=scene.known))
     assert isinstance(outcome, DuplicateInput)
@@ -138,5 +149,7 @@ def test_a_unit_that_creates_and_is_refused_creates_nothing(scene: Scene) -> Non
     assert read(store, "new").admissions == 1
 
 
-def test_no_units_are_committed_to_nothing(store: Store) -> None:
+@check
+def no_units_are_committed_to_nothing(store: Store) -> None:
+    """An empty batch has an empty list of outcomes."""
     assert store.commit([]) == []

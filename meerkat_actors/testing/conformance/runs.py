@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import encode_abandoned
 from meerkat_actors.records.commits import RefusalReason
@@ -9,7 +11,8 @@ from meerkat_actors.records.effects import DropJournal
 from meerkat_actors.records.ids import CheckpointVersion, Generation
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.store import Store
-from tests.store.writing import (
+from meerkat_actors.testing.conformance.checking import check
+from meerkat_actors.testing.conformance.writing import (
     GIVEN_UP,
     charge,
     created,
@@ -24,10 +27,12 @@ from tests.store.writing import (
     step,
 )
 
-CONFLICT = RefusalReason.INPUT_STATE_CONFLICT
+CONFLICT: Final = RefusalReason.INPUT_STATE_CONFLICT
 
 
-def test_an_admission_may_stage_its_run_at_once(store: Store) -> None:
+@check
+def an_admission_may_stage_its_run_at_once(store: Store) -> None:
+    """An input that names a run is staged; others queue."""
     alice = created(store, "alice")
     run = new_run_id()
     alice.must_commit(insert(1, run=run), insert(2))
@@ -37,7 +42,9 @@ def test_an_admission_may_stage_its_run_at_once(store: Store) -> None:
     assert [waiting.admission for waiting in now.queued] == [2]
 
 
-def test_a_run_keeps_its_members_in_admission_order(store: Store) -> None:
+@check
+def a_run_keeps_its_members_in_admission_order(store: Store) -> None:
+    """A run's members are in the order of their admission, not of their staging."""
     alice = created(store, "alice")
     run = new_run_id()
     alice.must_commit(insert(1), insert(2), insert(3))
@@ -48,7 +55,9 @@ def test_a_run_keeps_its_members_in_admission_order(store: Store) -> None:
     assert [waiting.admission for waiting in now.queued] == [2]
 
 
-def test_only_a_queued_input_is_staged(store: Store) -> None:
+@check
+def only_a_queued_input_is_staged(store: Store) -> None:
+    """Staging an input that is staged, ended or unknown is refused."""
     alice = created(store, "alice")
     run = new_run_id()
     alice.must_commit(insert(1, run=run))
@@ -58,7 +67,9 @@ def test_only_a_queued_input_is_staged(store: Store) -> None:
     assert reason(alice.commit(stage(1, run))) is CONFLICT
 
 
-def test_a_charge_sets_the_counters_of_the_live_run_only(store: Store) -> None:
+@check
+def a_charge_sets_the_counters_of_the_live_run_only(store: Store) -> None:
+    """A charge of another run, or of what is not staged, is refused."""
     alice = created(store, "alice")
     run = new_run_id()
     alice.must_commit(insert(1, run=run), insert(2))
@@ -71,7 +82,9 @@ def test_a_charge_sets_the_counters_of_the_live_run_only(store: Store) -> None:
     assert reason(alice.commit(charge(3, run))) is CONFLICT
 
 
-def test_an_input_ends_once_and_from_its_run_only(store: Store) -> None:
+@check
+def an_input_ends_once_and_from_its_run_only(store: Store) -> None:
+    """Ending needs the run that holds the input, and is final."""
     alice = created(store, "alice")
     run = new_run_id()
     alice.must_commit(insert(1, run=run), insert(2))
@@ -83,7 +96,9 @@ def test_an_input_ends_once_and_from_its_run_only(store: Store) -> None:
     assert reason(alice.commit(charge(1, run))) is CONFLICT
 
 
-def test_a_consumed_input_knows_its_boundary(store: Store) -> None:
+@check
+def a_consumed_input_knows_its_boundary(store: Store) -> None:
+    """An input that a boundary consumed names it, and the boundary is stored as it was appended."""
     alice = created(store, "alice")
     run = new_run_id()
     given = insert(1, run=run)
@@ -100,7 +115,9 @@ def test_a_consumed_input_knows_its_boundary(store: Store) -> None:
     assert read(store, "alice").run is None
 
 
-def test_an_abandoned_input_keeps_its_ending(store: Store) -> None:
+@check
+def an_abandoned_input_keeps_its_ending(store: Store) -> None:
+    """An input that ended without a boundary keeps the reason and the counters."""
     alice = created(store, "alice")
     run = new_run_id()
     given = insert(1, run=run)
@@ -112,7 +129,9 @@ def test_an_abandoned_input_keeps_its_ending(store: Store) -> None:
     assert row.attempts == 3
 
 
-def test_a_boundary_moves_the_head_and_nothing_else_does(store: Store) -> None:
+@check
+def a_boundary_moves_the_head_and_nothing_else_does(store: Store) -> None:
+    """Version, digest and message count move with boundaries; the state stays until one sets it."""
     alice = created(store, "alice")
     run = new_run_id()
     alice.must_commit(insert(1, run=run))
@@ -127,7 +146,9 @@ def test_a_boundary_moves_the_head_and_nothing_else_does(store: Store) -> None:
     assert read(store, "alice").state == b"2"
 
 
-def test_a_step_is_recorded_once_under_a_live_run(store: Store) -> None:
+@check
+def a_step_is_recorded_once_under_a_live_run(store: Store) -> None:
+    """A step's name and number are used once in a run, by an input that it holds."""
     alice = created(store, "alice")
     run = new_run_id()
     alice.must_commit(insert(1, run=run), insert(2))
@@ -147,7 +168,9 @@ def test_a_step_is_recorded_once_under_a_live_run(store: Store) -> None:
     assert reason(alice.commit(step(3, run, "more"))) is CONFLICT
 
 
-def test_a_run_that_ended_records_nothing(store: Store) -> None:
+@check
+def a_run_that_ended_records_nothing(store: Store) -> None:
+    """A step is refused in the unit that ends its run, and ever after."""
     alice = created(store, "alice")
     run = new_run_id()
     alice.must_commit(insert(1, run=run))
@@ -156,7 +179,9 @@ def test_a_run_that_ended_records_nothing(store: Store) -> None:
     assert reason(alice.commit(step(1, run))) is CONFLICT
 
 
-def test_a_journal_is_dropped_with_its_run_and_only_that_one(store: Store) -> None:
+@check
+def a_journal_is_dropped_with_its_run_and_only_that_one(store: Store) -> None:
+    """Journals are kept by identity and run; dropping what is not there is no error."""
     alice, bob = created(store, "alice"), created(store, "bob")
     run = new_run_id()
     alice.must_commit(insert(1, run=run), step(1, run))
@@ -171,7 +196,9 @@ def test_a_journal_is_dropped_with_its_run_and_only_that_one(store: Store) -> No
     alice.must_commit(step(1, run))  # a name may be used again
 
 
-def test_a_unit_without_effects_proves_its_fence(store: Store) -> None:
+@check
+def a_unit_without_effects_proves_its_fence(store: Store) -> None:
+    """A unit without effects commits if its fence is right, and is refused if not."""
     alice = created(store, "alice")
     alice.must_commit()
     alice.must_commit(alice.boundary())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Final
 
 from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.ids import CheckpointVersion, Generation, InputId
 from meerkat_actors.store import Store
-from tests.store.writing import (
+from meerkat_actors.testing.conformance.checking import check, check_each
+from meerkat_actors.testing.conformance.writing import (
     body_of,
     created,
     digest_of,
@@ -21,10 +22,12 @@ from tests.store.writing import (
     take,
 )
 
-ALICE = identity("alice")
+ALICE: Final = identity("alice")
 
 
-def test_inputs_come_in_admission_order_from_either_end(store: Store) -> None:
+@check
+def inputs_come_in_admission_order_from_either_end(store: Store) -> None:
+    """Pages of inputs go up or down by admission number, from beyond a cursor, and hold no other identity's."""
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(insert(1))
     for admission in range(1, 8):
@@ -45,7 +48,9 @@ def test_inputs_come_in_admission_order_from_either_end(store: Store) -> None:
     assert admissions(None, 0, newest_first=True) == admissions(None, -1, newest_first=False) == []
 
 
-def test_taken_mail_is_listed_where_it_was_admitted(store: Store) -> None:
+@check
+def taken_mail_is_listed_where_it_was_admitted(store: Store) -> None:
+    """The place of mail among the inputs is its admission's, not the one of when it was sent."""
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(send("alice", 1))
     alice.must_commit(insert(1))
@@ -56,7 +61,9 @@ def test_taken_mail_is_listed_where_it_was_admitted(store: Store) -> None:
     assert rows[0].sequence > rows[1].sequence  # sent before, admitted after
 
 
-def test_boundaries_come_newest_first_and_point_to_the_one_before(store: Store) -> None:
+@check
+def boundaries_come_newest_first_and_point_to_the_one_before(store: Store) -> None:
+    """``previous`` leads from each boundary to the one before it, and is 0 at the first."""
     alice, bob = created(store, "alice"), created(store, "bob")
     for _ in range(5):
         alice.must_commit(alice.boundary())
@@ -74,11 +81,14 @@ def test_boundaries_come_newest_first_and_point_to_the_one_before(store: Store) 
     while before != 0:
         page = store.page_turns(ALICE, before=before, limit=2)
         pages.extend(row.body for row in page)
+        assert len(pages) <= len(rows)
         before = page[-1].previous
     assert pages == [row.body for row in rows]
 
 
-def test_boundaries_of_another_identity_are_not_reached(store: Store) -> None:
+@check
+def boundaries_of_another_identity_are_not_reached(store: Store) -> None:
+    """A cursor that is another's, or nobody's, leads to nothing."""
     alice, bob = created(store, "alice"), created(store, "bob")
     alice.must_commit(alice.boundary())
     bob.must_commit(bob.boundary())
@@ -88,7 +98,9 @@ def test_boundaries_of_another_identity_are_not_reached(store: Store) -> None:
     assert store.page_turns(ALICE, before=None, limit=0) == store.page_turns(ALICE, before=None, limit=-1) == ()
 
 
-def test_identities_come_in_the_order_of_their_names(store: Store) -> None:
+@check
+def identities_come_in_the_order_of_their_names(store: Store) -> None:
+    """Identities come by the code points of their names, existing ones only, from beyond a name that need not exist."""
     for name in ("mob/b", "mob/a", "Zoe", "alice"):
         created(store, name, kind=f"kind-{name[0]}")
     created(store, "sender").must_commit(send("mentioned-only", 1))
@@ -106,7 +118,9 @@ def test_identities_come_in_the_order_of_their_names(store: Store) -> None:
     assert store.page_identities(after=None, limit=0) == store.page_identities(after=None, limit=-1) == ()
 
 
-def test_work_is_an_open_input_or_mail(store: Store) -> None:
+@check
+def work_is_an_open_input_or_mail(store: Store) -> None:
+    """Identities have work until the last open input ended and the last mail was taken."""
     queued, staged, mailed, idle = (created(store, name) for name in ("queued", "staged", "mailed", "idle"))
     run = new_run_id()
     queued.must_commit(insert(1))
@@ -120,7 +134,9 @@ def test_work_is_an_open_input_or_mail(store: Store) -> None:
     assert store.identities_with_work() == ("queued",)
 
 
-def test_what_is_unknown_is_empty(store: Store) -> None:
+@check
+def what_is_unknown_is_empty(store: Store) -> None:
+    """Asking about nobody, or for what nobody has, is no error."""
     nobody = identity("nobody")
     assert store.find_input(nobody, new_input_id()) is None
     assert store.page_inputs(nobody, after=None, limit=9, newest_first=True) == ()
@@ -129,12 +145,15 @@ def test_what_is_unknown_is_empty(store: Store) -> None:
     assert read(store, "nobody").head is None
 
 
-@pytest.mark.parametrize("text", ["", "no uuid"])
-def test_an_id_that_is_no_uuid_is_unknown(store: Store, text: str) -> None:
+@check_each({"empty": "", "no uuid": "no uuid"})
+def an_id_that_is_no_uuid_is_unknown(store: Store, text: str) -> None:
+    """Text that could never be an input id is looked for and not found."""
     created(store, "alice").must_commit(insert(1))
     assert store.find_input(ALICE, InputId(text)) is None
 
 
-def test_reading_an_unknown_name_gives_it_no_row(store: Store) -> None:
+@check
+def reading_an_unknown_name_gives_it_no_row(store: Store) -> None:
+    """Reads write nothing: each activation of a name without a row mints another key."""
     assert read(store, "nobody").key != read(store, "nobody").key
     assert store.page_identities(after=None, limit=9) == ()

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
+from typing import Final
 
 from meerkat_actors.records.commits import Committed, Refused
 from meerkat_actors.records.effects import DropJournal
 from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion
 from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
 from meerkat_actors.store import Store
-from tests.store.writing import charge, created, end, identity, insert, new_run_id, read, send, stage, step, take
+from meerkat_actors.testing.conformance.checking import Restart, check, check_each, check_restarting
+from meerkat_actors.testing.conformance.writing import (
+    charge,
+    created,
+    end,
+    identity,
+    insert,
+    new_run_id,
+    read,
+    send,
+    stage,
+    step,
+    take,
+)
 
-ALICE, BOB = identity("alice"), identity("bob")
+ALICE: Final = identity("alice")
+BOB: Final = identity("bob")
 
 
 def everything(store: Store) -> tuple[StoredEvent, ...]:
     return store.page_events(after=0, limit=1_000)
 
 
-def test_an_input_from_outside_mail_and_a_boundary_are_told_in_the_order_of_their_units(store: Store) -> None:
+@check
+def an_input_from_outside_mail_and_a_boundary_are_told_in_the_order_of_their_units(store: Store) -> None:
+    """Each admission from outside, each mail sent and each boundary is one event, in order; nothing else is."""
     alice, bob = created(store, "alice"), created(store, "bob")
     run, given, message = new_run_id(), insert(1), send("alice", 1)
     bob.must_commit(given)
@@ -64,13 +78,17 @@ def test_an_input_from_outside_mail_and_a_boundary_are_told_in_the_order_of_thei
     assert sequences[0] > 0
 
 
-def test_mail_to_somebody_who_is_not_there_yet_is_told_too(store: Store) -> None:
+@check
+def mail_to_somebody_who_is_not_there_yet_is_told_too(store: Store) -> None:
+    """Mail is an event when it is sent, and not when somebody can take it."""
     created(store, "alice").must_commit(send("later", 1))
     (event,) = everything(store)
     assert (event.kind, event.identity, event.sender) == (StoredEventKind.SENT, "later", ALICE)
 
 
-def test_what_became_of_an_input_later_changes_no_event(store: Store) -> None:
+@check
+def what_became_of_an_input_later_changes_no_event(store: Store) -> None:
+    """Taking, staging, charging, journaling and ending rewrite no event and add none."""
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(send("alice", 1))
     alice.must_commit(insert(1))
@@ -86,7 +104,9 @@ def test_what_became_of_an_input_later_changes_no_event(store: Store) -> None:
     assert (tuple(same), turn.kind) == (before, StoredEventKind.TURN)
 
 
-def test_a_reader_who_goes_on_from_the_last_event_meets_each_once(store: Store) -> None:
+@check
+def a_reader_who_goes_on_from_the_last_event_meets_each_once(store: Store) -> None:
+    """Pages of any size, each from beyond the last sequence seen, make up the whole."""
     alice, bob = created(store, "alice"), created(store, "bob")
     for number in range(1, 6):
         alice.must_commit(insert(number), send("bob", number), alice.boundary(sends=number))
@@ -98,16 +118,20 @@ def test_a_reader_who_goes_on_from_the_last_event_meets_each_once(store: Store) 
         while page := store.page_events(after=seen[-1].sequence if seen else 0, limit=limit):
             assert len(page) <= limit
             seen.extend(page)
+            assert len(seen) <= len(events)  # a store that goes round in circles ends here, too
         assert seen == [*events]
 
 
-@pytest.mark.parametrize("limit", [0, -1])
-def test_a_page_of_no_events_is_empty(store: Store, limit: int) -> None:
+@check_each({"0": 0, "-1": -1})
+def a_page_of_no_events_is_empty(store: Store, limit: int) -> None:
+    """A limit below 1 is no error."""
     created(store, "alice").must_commit(insert(1))
     assert store.page_events(after=0, limit=limit) == ()
 
 
-def test_beyond_the_last_event_is_nothing_and_before_the_first_is_everything(store: Store) -> None:
+@check
+def beyond_the_last_event_is_nothing_and_before_the_first_is_everything(store: Store) -> None:
+    """Any number is a cursor, also one that no event has or can have."""
     created(store, "alice").must_commit(insert(1))
     (event,) = everything(store)
     for after in (event.sequence, event.sequence + 1, COUNTER_MAX - 1, COUNTER_MAX, COUNTER_MAX + 1):
@@ -116,7 +140,9 @@ def test_beyond_the_last_event_is_nothing_and_before_the_first_is_everything(sto
         assert store.page_events(after=after, limit=9) == (event,)
 
 
-def test_a_refused_unit_is_no_event_and_its_neighbours_are(store: Store) -> None:
+@check
+def a_refused_unit_is_no_event_and_its_neighbours_are(store: Store) -> None:
+    """What was refused in a batch is not told."""
     alice, bob, carol = created(store, "alice"), created(store, "bob"), created(store, "carol")
     first = insert(1)
     alice.must_commit(first)
@@ -126,11 +152,13 @@ def test_a_refused_unit_is_no_event_and_its_neighbours_are(store: Store) -> None
     assert [event.identity for event in everything(store)] == ["alice", "alice", "carol"]
 
 
-def test_events_outlive_their_process_and_later_ones_follow(store: Store, restart: Callable[[bool], Store]) -> None:
+@check_restarting
+def events_outlive_their_process_and_later_ones_follow(store: Store, restart: Restart) -> None:
+    """Sequences go on rising in the next process, after a clean end and after none."""
     created(store, "alice").must_commit(insert(1))
     before = everything(store)
     for is_clean in (True, False):
-        store = restart(is_clean)
+        store = restart(clean=is_clean)
         store.begin()
         assert everything(store) == before
         name = f"bob-{is_clean}"

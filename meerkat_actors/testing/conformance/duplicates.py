@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from types import MappingProxyType
+from typing import Final
 
 from meerkat_actors.records.commits import DuplicateInput, RefusalReason
 from meerkat_actors.store import Store
-from tests.store.conftest import Restart
-from tests.store.writing import (
+from meerkat_actors.testing.conformance.checking import Restart, check, check_each, check_restarting
+from meerkat_actors.testing.conformance.writing import (
     GIVEN_UP,
     created,
     duplicate,
@@ -22,8 +23,12 @@ from tests.store.writing import (
     take,
 )
 
+KEYS: Final = MappingProxyType({"not ASCII": "ключ", "with NUL": "a\0b", "long": "x" * 256, "empty": ""})
 
-def test_the_same_id_again_names_the_first(store: Store) -> None:
+
+@check
+def the_same_id_again_names_the_first(store: Store) -> None:
+    """A used input id is answered with the first input, and with whether the content was the same."""
     alice = created(store, "alice")
     known = new_input_id()
     alice.must_commit(insert(1, input_id=known))
@@ -33,7 +38,9 @@ def test_the_same_id_again_names_the_first(store: Store) -> None:
     assert not duplicate(alice.commit(insert(2, input_id=known, content=b"2"))).same_content
 
 
-def test_the_same_key_again_names_the_first(store: Store) -> None:
+@check
+def the_same_key_again_names_the_first(store: Store) -> None:
+    """A used idempotency key is answered with the first input, though the new input's id is another."""
     alice = created(store, "alice")
     first = insert(1, key="job-1")
     alice.must_commit(first)
@@ -44,14 +51,18 @@ def test_the_same_key_again_names_the_first(store: Store) -> None:
     alice.must_commit(insert(2, key="job-2"))
 
 
-def test_the_id_is_looked_at_before_the_key(store: Store) -> None:
+@check
+def the_id_is_looked_at_before_the_key(store: Store) -> None:
+    """Where id and key name different inputs, the id's is the first one."""
     alice = created(store, "alice")
     one, two = insert(1, key="one"), insert(2, key="two")
     alice.must_commit(one, two)
     assert duplicate(alice.commit(insert(3, input_id=one.input_id, key="two"))).first == one.input_id
 
 
-def test_an_id_and_a_key_given_together_must_name_the_same_input(store: Store) -> None:
+@check
+def an_id_and_a_key_given_together_must_name_the_same_input(store: Store) -> None:
+    """An id and a key that name different inputs are a conflict, and no repetition of either."""
     alice = created(store, "alice")
     with_key, without = insert(1, key="one"), insert(2)
     alice.must_commit(with_key, without)
@@ -61,24 +72,30 @@ def test_an_id_and_a_key_given_together_must_name_the_same_input(store: Store) -
     assert not duplicate(alice.commit(insert(3, input_id=without.input_id, key="one"))).same_content
 
 
-def test_a_key_stands_for_its_input_for_ever(store: Store, restart: Restart) -> None:
+@check_restarting
+def a_key_stands_for_its_input_for_ever(store: Store, restart: Restart) -> None:
+    """An idempotency key outlives its input's end and the process."""
     alice = created(store, "alice")
     run = new_run_id()
     first = insert(1, key="job", run=run)
     alice.must_commit(first)
     alice.must_commit(end(1, run, GIVEN_UP))
-    alice.store = restart(False)
+    alice.store = restart(clean=False)
     alice.store.begin()
     assert duplicate(alice.commit(insert(2, key="job"))).first == first.input_id
 
 
-def test_another_identity_may_use_the_same_key(store: Store) -> None:
+@check
+def another_identity_may_use_the_same_key(store: Store) -> None:
+    """Idempotency keys are each identity's own."""
     alice, bob = created(store, "alice"), created(store, "bob")
     alice.must_commit(insert(1, key="job"))
     bob.must_commit(insert(1, key="job"))
 
 
-def test_another_identitys_id_is_refused_whatever_it_holds(store: Store) -> None:
+@check
+def another_identitys_id_is_refused_whatever_it_holds(store: Store) -> None:
+    """Input ids are used once in the whole store, and never by another identity as the same input."""
     alice, bob = created(store, "alice"), created(store, "bob")
     known = new_input_id()
     alice.must_commit(insert(1), insert(2, input_id=known))
@@ -87,7 +104,9 @@ def test_another_identitys_id_is_refused_whatever_it_holds(store: Store) -> None
     )
 
 
-def test_mail_that_was_not_taken_has_admission_zero(store: Store) -> None:
+@check
+def mail_that_was_not_taken_has_admission_zero(store: Store) -> None:
+    """A duplicate of waiting mail has admission 0, and the one it was taken under from then on."""
     alice, bob = created(store, "alice"), created(store, "bob")
     known = new_input_id()
     bob.must_commit(send("alice", 1, input_id=known))
@@ -98,7 +117,9 @@ def test_mail_that_was_not_taken_has_admission_zero(store: Store) -> None:
     assert duplicate(alice.commit(insert(2, input_id=known))).admission == 1
 
 
-def test_mail_is_not_sent_twice(store: Store) -> None:
+@check
+def mail_is_not_sent_twice(store: Store) -> None:
+    """Mail under a used id is a duplicate, and the boundary that would send it does not commit."""
     bob = created(store, "bob")
     known = new_input_id()
     bob.must_commit(send("alice", 1, input_id=known))
@@ -108,14 +129,18 @@ def test_mail_is_not_sent_twice(store: Store) -> None:
     assert bob.fence.version == 0
 
 
-def test_a_duplicate_within_one_unit_is_one_too(store: Store) -> None:
+@check
+def a_duplicate_within_one_unit_is_one_too(store: Store) -> None:
+    """Two inputs of one unit may not share a key, and neither is admitted."""
     alice = created(store, "alice")
     again = duplicate(alice.commit(insert(1, key="job"), insert(2, key="job")))
     assert (again.effect, again.admission) == (1, 1)
     assert read(store, "alice").admissions == 0
 
 
-def test_the_first_of_two_in_one_batch_wins(store: Store) -> None:
+@check
+def the_first_of_two_in_one_batch_wins(store: Store) -> None:
+    """Units of a batch meet each other's input ids in order."""
     alice, bob = created(store, "alice"), created(store, "bob")
     known = new_input_id()
     first, second = store.commit([alice.unit(insert(1, input_id=known)), bob.unit(insert(1, input_id=known))])
@@ -123,7 +148,9 @@ def test_the_first_of_two_in_one_batch_wins(store: Store) -> None:
     assert duplicate(second).identity == "alice"
 
 
-def test_mail_and_admission_of_one_id_in_one_batch_are_in_the_batchs_order(store: Store) -> None:
+@check
+def mail_and_admission_of_one_id_in_one_batch_are_in_the_batchs_order(store: Store) -> None:
+    """Ids of mail and of admissions are of one kind."""
     alice, bob = created(store, "alice"), created(store, "bob")
     known = new_input_id()
     first, second = store.commit([bob.unit(send("alice", 1, input_id=known)), alice.unit(insert(1, input_id=known))])
@@ -131,7 +158,9 @@ def test_mail_and_admission_of_one_id_in_one_batch_are_in_the_batchs_order(store
     assert duplicate(second).admission == 0
 
 
-def test_an_admission_is_given_once(store: Store) -> None:
+@check
+def an_admission_is_given_once(store: Store) -> None:
+    """An identity's admission number is taken by one input or one mail; other identities have their own."""
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(send("alice", 1))
     (mail,) = store.pending_mail(alice.fence.key, limit=1)
@@ -141,8 +170,9 @@ def test_an_admission_is_given_once(store: Store) -> None:
     bob.must_commit(insert(1))
 
 
-@pytest.mark.parametrize("key", ["ключ", "a\0b", "x" * 256, ""])
-def test_a_key_is_any_text(store: Store, key: str) -> None:
+@check_each(KEYS)
+def a_key_is_any_text(store: Store, key: str) -> None:
+    """Idempotency keys are compared as they are: with NUL, empty, long, or not in ASCII."""
     alice = created(store, "alice")
     alice.must_commit(insert(1, key=key))
     assert duplicate(alice.commit(insert(2, key=key))).admission == 1

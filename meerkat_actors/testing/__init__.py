@@ -1,0 +1,3 @@
+"""What tests of agents and of stores need, without any test runner."""
+
+from __future__ import annotations
