@@ -80,6 +80,8 @@ if TYPE_CHECKING:
     from meerkat_actors.actors.turn import AgentKind as AgentKind
     from meerkat_actors.actors.turn import Turn as Turn
     from meerkat_actors.actors.turn import TurnInput as TurnInput
+    from meerkat_actors.facades import AsyncContinuityStore as AsyncContinuityStore
+    from meerkat_actors.facades import AsyncRuntimeStore as AsyncRuntimeStore
     from meerkat_actors.handles import AgentHandle as AgentHandle
     from meerkat_actors.listings import Message as Message
     from meerkat_actors.runtime import Runtime as Runtime
@@ -91,6 +93,8 @@ else:
         "AgentKind": "meerkat_actors.actors.turn",
         "Turn": "meerkat_actors.actors.turn",
         "TurnInput": "meerkat_actors.actors.turn",
+        "AsyncContinuityStore": "meerkat_actors.facades",
+        "AsyncRuntimeStore": "meerkat_actors.facades",
         "AgentHandle": "meerkat_actors.handles",
         "Message": "meerkat_actors.listings",
         "Runtime": "meerkat_actors.runtime",
