@@ -10,6 +10,7 @@ import apsw
 
 from meerkat_actors.errors import InvalidValueError, NotOurStoreError, StoreSchemaError
 from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
+from meerkat_actors.store.sqlite.versions import FORMER
 
 _LOOK: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
@@ -30,8 +31,11 @@ def real_path(path: str | os.PathLike[str]) -> str:
     return os.path.realpath(text)
 
 
-def require_ours(path: str, vfs: str | None = None) -> None:
-    """Refuse a file that is no store of this version's.
+def require_ours(path: str, vfs: str | None = None) -> int:
+    """Refuse a file that is no store of ours, or of a version that can't be opened here.
+
+    Returns the version that its header says: ours, or one that can be migrated. With a log beside it, the log may
+    say a later one.
 
     Raises:
         NotOurStoreError: no database, or another program's; it was not touched.
@@ -43,14 +47,25 @@ def require_ours(path: str, vfs: str | None = None) -> None:
         # A kill amid a checkpoint leaves a header that counts pages which only the log has; this lets it be read.
         connection.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
         application_id = connection.pragma("application_id")
-        version = connection.pragma("user_version")
+        version = int(connection.pragma("user_version"))
     except apsw.NotADBError as error:
         raise NotOurStoreError(path=path, problem="is not a database; it was not touched") from error
     finally:
         connection.close()
     if application_id != APPLICATION_ID:
         raise NotOurStoreError(path=path, problem="is a database of another program; it was not touched")
-    if version != SCHEMA_VERSION:
-        advice = "use a newer one" if version > SCHEMA_VERSION else "use the one that made it, or a new database"
-        problem = f"has schema {version}, this version knows {SCHEMA_VERSION}; {advice}. It was not touched"
-        raise StoreSchemaError(path=path, problem=problem)
+    if version != SCHEMA_VERSION and version not in FORMER:
+        raise schema_error(path, version)
+    return version
+
+
+def schema_error(path: str, version: int) -> StoreSchemaError:
+    """Why a file of another version is refused, and what to do."""
+    if version > SCHEMA_VERSION:
+        advice = "use a newer one"
+    elif version in FORMER:
+        advice = "open it once with open_runtime, which migrates it"
+    else:
+        advice = "use the one that made it, or a new database"
+    problem = f"has schema {version}, this version knows {SCHEMA_VERSION}; {advice}. It was not touched"
+    return StoreSchemaError(path=path, problem=problem)

@@ -26,6 +26,7 @@ from meerkat_actors.errors import (
     StoreCorruptError,
     StoreError,
     StoreFailedError,
+    StoreSchemaError,
     UnknownIdentityError,
     UsageError,
 )
@@ -38,6 +39,7 @@ from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite import reading, surveying
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.header import real_path, require_ours
+from meerkat_actors.store.sqlite.objects import require_current
 from meerkat_actors.store.sqlite.rows import Database, typed
 from meerkat_actors.store.sqlite.surveying import Survey
 
@@ -68,6 +70,7 @@ class StoreReader:
         self._path = path
         self._connection: apsw.Connection | None = None
         self._sight: _Sight | None = None
+        self._is_ours = False
         self._is_closed = False
 
     @property
@@ -132,8 +135,11 @@ class StoreReader:
             with _mapped(self._path):
                 database = typed(self._connected())
                 try:
+                    if not self._is_ours:
+                        require_current(self._path, database)
+                        self._is_ours = True
                     result = legible(self._path, partial(read, database))
-                except (apsw.Error, StoreCorruptError):
+                except (apsw.Error, StoreCorruptError, StoreSchemaError):
                     if self._is_in_place():
                         raise
                 else:
@@ -147,6 +153,7 @@ class StoreReader:
             _require_readable(self._path)
             self._sight = _look(self._path)
             self._connection = _connect(self._path, has_log=self._sight.has_log)
+            self._is_ours = False
         return self._connection
 
     def _is_in_place(self) -> bool:
@@ -168,7 +175,8 @@ def open_reader(path: str | os.PathLike[str]) -> StoreReader:
     Raises:
         UsageError: ``path`` is no path.
         NotOurStoreError: the file is something else, or empty.
-        StoreSchemaError: another version wrote it.
+        StoreSchemaError: another version wrote it; one that can be migrated is not, by who only looks.
+        StoreCorruptError: it is damaged, or holds tables, indexes, triggers or views that are not ours.
         StoreError: there is none, or it can't be read.
     """
     reader = StoreReader(real_path(path))

@@ -12,8 +12,8 @@ from typing import Final
 APPLICATION_ID: Final = 0x4D6B4174
 """``MkAt``, in the file's header: whose file this is."""
 
-SCHEMA_VERSION: Final = 3
-"""In ``user_version``. Another one is refused: version 1 was never released, so nothing is migrated from it."""
+SCHEMA_VERSION: Final = 4
+"""In ``user_version``. A newer one is refused; an older one from 3 on is migrated: see ``migrating``."""
 
 PAGE_BYTES: Final = 4096
 """8 and 16 KiB pages commit slower (23.4 and 28.1 us a turn, 22.5 with 4), and a lone commit writes more."""
@@ -26,7 +26,17 @@ CREATE TABLE meta (                 -- one row: the store itself
     epoch       INTEGER NOT NULL CHECK (epoch >= 1),              -- raised by restoring a backup: voids cursors
     incarnation INTEGER NOT NULL CHECK (incarnation >= 0),        -- how often serving began
     clean       INTEGER NOT NULL CHECK (clean IN (0, 1)),         -- 1: the last incarnation ended in good order
-    sequence    INTEGER NOT NULL CHECK (sequence >= 0)            -- none above it was given out when serving last ended
+    sequence    INTEGER NOT NULL CHECK (sequence >= 0),           -- none above it was given out when serving last ended
+    keys        INTEGER NOT NULL DEFAULT 0 CHECK (keys >= 0)      -- identity keys up to it may have been given out
+) STRICT
+""",
+    """
+CREATE TABLE owner (                -- a runtime that serves the store beside others, for as long as it holds its lease
+    key     INTEGER PRIMARY KEY CHECK (key >= 1),                  -- its incarnation
+    holder  TEXT    NOT NULL CHECK (length(holder) BETWEEN 1 AND 256),    -- its process, for people
+    boot    TEXT    NOT NULL CHECK (length(boot) BETWEEN 1 AND 64),       -- of the kernel whose clock it reads
+    expires INTEGER NOT NULL CHECK (expires >= 0),                 -- by that clock, ms: others may take over then
+    ttl     INTEGER NOT NULL CHECK (ttl >= 1)                      -- ms that each renewal gives
 ) STRICT
 """,
     """
@@ -42,7 +52,7 @@ CREATE TABLE head (                 -- the authority of one identity, and the fe
     token         INTEGER NOT NULL CHECK (token >= 1),             -- the highest fencing token ever claimed
     generation    INTEGER NOT NULL CHECK (generation >= 0),        -- destructive resets so far
     version       INTEGER NOT NULL CHECK (version >= 0),           -- boundaries of this generation
-    owner         INTEGER NOT NULL CHECK (owner >= 1),             -- the incarnation that claimed last
+    owner         INTEGER NOT NULL CHECK (owner >= 0),             -- the incarnation that claimed last; 0: released
     session       BLOB    NOT NULL CHECK (length(session) = 16),   -- the generation's session id
     digest        BLOB    NOT NULL CHECK (length(digest) = 32),    -- the transcript's hash chain
     message_count INTEGER NOT NULL CHECK (message_count >= 0),     -- length of the transcript

@@ -1,0 +1,62 @@
+"""What the schema of each version holds that can be opened: ours, and those that ``migrating`` brings to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from meerkat_actors.store.sqlite.schema import INDEXES, SCHEMA_VERSION, TABLES
+
+# Text as it was released: never edited, for files are compared with it.
+_META_3: Final = """
+CREATE TABLE meta (                 -- one row: the store itself
+    only_row    INTEGER PRIMARY KEY CHECK (only_row = 1),
+    store_id    TEXT    NOT NULL CHECK (length(store_id) = 36),   -- names this file for ever
+    epoch       INTEGER NOT NULL CHECK (epoch >= 1),              -- raised by restoring a backup: voids cursors
+    incarnation INTEGER NOT NULL CHECK (incarnation >= 0),        -- how often serving began
+    clean       INTEGER NOT NULL CHECK (clean IN (0, 1)),         -- 1: the last incarnation ended in good order
+    sequence    INTEGER NOT NULL CHECK (sequence >= 0)            -- none above it was given out when serving last ended
+) STRICT
+"""
+
+_HEAD_3: Final = """
+CREATE TABLE head (                 -- the authority of one identity, and the fence; never deleted
+    key           INTEGER PRIMARY KEY REFERENCES name (key),
+    kind          TEXT    NOT NULL,                                -- the agent kind it was created with
+    token         INTEGER NOT NULL CHECK (token >= 1),             -- the highest fencing token ever claimed
+    generation    INTEGER NOT NULL CHECK (generation >= 0),        -- destructive resets so far
+    version       INTEGER NOT NULL CHECK (version >= 0),           -- boundaries of this generation
+    owner         INTEGER NOT NULL CHECK (owner >= 1),             -- the incarnation that claimed last
+    session       BLOB    NOT NULL CHECK (length(session) = 16),   -- the generation's session id
+    digest        BLOB    NOT NULL CHECK (length(digest) = 32),    -- the transcript's hash chain
+    message_count INTEGER NOT NULL CHECK (message_count >= 0),     -- length of the transcript
+    last_turn     INTEGER NOT NULL CHECK (last_turn >= 0),         -- sequence of the last boundary; 0: none
+    last_state    INTEGER NOT NULL CHECK (last_state >= 0),        -- sequence of the one that set the state; 0: none
+    admissions    INTEGER NOT NULL CHECK (admissions >= 0),        -- floor of the admission counter under pruned inputs
+    sends         INTEGER NOT NULL CHECK (sends >= 0),             -- the send counter
+    mail_floor    INTEGER NOT NULL CHECK (mail_floor >= 0),        -- mail of a lower sequence can't be taken
+    tombstone     INTEGER NOT NULL CHECK (tombstone IN (0, 1)),    -- 1: deleted; the row stays as a fence
+    desired       TEXT    NOT NULL                                 -- what the operator wants: 'open'
+) STRICT
+"""
+
+FORMER: Final[Mapping[int, Mapping[str, str | None]]] = MappingProxyType(
+    {
+        3: MappingProxyType({"meta": _META_3, "head": _HEAD_3, "owner": None}),
+    }
+)
+"""Of each older version, the objects that the next one changed, as they were; None: there was none."""
+
+
+def objects_of(version: int) -> Mapping[str, str]:
+    """The SQL text of every table and index of a version, by name, in an order in which they can be made."""
+    texts: dict[str, str | None] = {_name_in(text): text for text in (*TABLES, *INDEXES)}
+    for later in range(SCHEMA_VERSION - 1, version - 1, -1):
+        texts.update(FORMER[later])
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def _name_in(text: str) -> str:
+    words = text.split()
+    return words[next(place for place, word in enumerate(words) if word in {"TABLE", "INDEX"}) + 1]
