@@ -6,6 +6,7 @@ A value is checked once, where it is born, and trusted from there on.
 from __future__ import annotations
 
 import re
+from binascii import a2b_hex
 from typing import Final, NewType
 
 from meerkat_actors.errors import InvalidValueError
@@ -102,7 +103,7 @@ def is_counter(value: object) -> bool:
 
 def uuid_bytes(text: str) -> bytes:
     """The 16 bytes of a canonical UUID text, as stores keep it."""
-    return bytes.fromhex(text.replace("-", ""))
+    return a2b_hex(text.replace("-", ""))
 
 
 def uuid_text(raw: bytes) -> str:

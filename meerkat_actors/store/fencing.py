@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, Final, get_args
 
-from meerkat_actors.records.commits import RefusalReason, Refused
+from meerkat_actors.machines.lease import holder_of
+from meerkat_actors.records.commits import HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.continuity_effects import CreateRecord, Exhume
 from meerkat_actors.records.effects import (
     AppendTurn,
@@ -31,6 +32,7 @@ from meerkat_actors.records.effects import (
     EndInput,
     InsertInput,
     RecordStep,
+    Release,
     SendMail,
     SetConfig,
     Stage,
@@ -40,6 +42,7 @@ from meerkat_actors.records.effects import (
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion, FencingToken, Generation, SessionId
+from meerkat_actors.records.leases import Lease
 from meerkat_actors.store.continuity_fitting import CONTINUITY_FITS, current_session, is_continuity
 from meerkat_actors.store.runtime_fencing import RUNTIME_FITS
 
@@ -70,17 +73,17 @@ def unit_refusal(unit: Unit) -> Refused | None:
         and type(token) is int
         and type(generation) is int
         and type(version) is int
-        and 1 <= key <= COUNTER_MAX
-        and 1 <= token <= COUNTER_MAX
-        and 0 <= generation <= COUNTER_MAX
-        and 0 <= version <= COUNTER_MAX
+        and key > 0
+        and token > 0
+        # Together they have every bit that one of them has, the sign too.
+        and 0 <= (key | token | generation | version) <= COUNTER_MAX
     ):
         return refused(RefusalReason.OUT_OF_RANGE, FENCE, f"counters are integers from 0 to {COUNTER_MAX}: {fence}")
-    for index, effect in enumerate(unit.effects):
+    for effect in unit.effects:
         if not _FITS[type(effect)](effect, unit):
             return refused(
                 RefusalReason.OUT_OF_RANGE,
-                index,
+                unit.effects.index(effect),
                 f"{type(effect).__name__} is out of range or has no place in its unit",
             )
     return None
@@ -140,6 +143,17 @@ def in_order(effects: Sequence[Effect]) -> list[tuple[int, Effect]]:
     return indexed
 
 
+STALE_OWNER: Final = Refused(
+    reason=RefusalReason.STALE_OWNER, effect=FENCE, current="another runtime took over from this one"
+)
+"""The answer to every unit of a runtime whose lease was taken away."""
+
+
+def held_elsewhere(lease: Lease, effect: int, now_ms: int) -> HeldElsewhere:
+    """The refusal of a claim on what another runtime holds."""
+    return HeldElsewhere(effect=effect, holder=holder_of(lease, now_ms))
+
+
 def refused(reason: RefusalReason, effect: int, current: str) -> Refused:
     """A refusal; ``effect`` is an index in the unit, or ``FENCE``."""
     return Refused(reason=reason, effect=effect, current=current)
@@ -188,8 +202,13 @@ def _config_fits(effect: SetConfig, _: Unit) -> bool:
 
 
 def _insert_fits(effect: InsertInput, _: Unit) -> bool:
-    key = effect.idempotency_key
-    return _is_first(effect.admission) and len(effect.digest) == _DIGEST_BYTES and (key is None or _is_text(key))
+    admission, key = effect.admission, effect.idempotency_key
+    return (
+        type(admission) is int
+        and 1 <= admission <= COUNTER_MAX
+        and len(effect.digest) == _DIGEST_BYTES
+        and (key is None or _is_text(key))
+    )
 
 
 def _take_fits(effect: TakeMail, _: Unit) -> bool:
@@ -210,9 +229,16 @@ def _charge_fits(effect: ChargeRun, _: Unit) -> bool:
 
 
 def _end_fits(effect: EndInput, unit: Unit) -> bool:
-    effects = unit.effects
-    appends = type(effects[-1]) is AppendTurn or any(type(other) is AppendTurn for other in effects)
-    return _is_first(effect.admission) and (appends or effect.abandoned is not None)
+    admission, effects = effect.admission, unit.effects
+    return (
+        type(admission) is int
+        and 1 <= admission <= COUNTER_MAX
+        and (
+            type(effects[-1]) is AppendTurn
+            or effect.abandoned is not None
+            or any(type(other) is AppendTurn for other in effects)
+        )
+    )
 
 
 def _step_fits(effect: RecordStep, _: Unit) -> bool:
@@ -228,16 +254,18 @@ def _send_fits(effect: SendMail, _: Unit) -> bool:
 
 
 def _append_fits(effect: AppendTurn, unit: Unit) -> bool:
-    version = effect.version
+    version, count, sends = effect.version, effect.message_count, effect.sends
     return (
-        type(version) is type(effect.message_count) is type(effect.sends) is int
+        type(version) is type(count) is type(sends) is int
         and version == unit.fence.version + 1
-        and version <= COUNTER_MAX
-        and 0 <= effect.message_count <= COUNTER_MAX
-        and 0 <= effect.sends <= COUNTER_MAX
+        and 0 <= (version | count | sends) <= COUNTER_MAX
         and len(effect.digest) == _DIGEST_BYTES
         and _is_only(effect, unit)
     )
+
+
+def _release_fits(_: Release, unit: Unit) -> bool:
+    return len(unit.effects) == 1
 
 
 def _is_only(effect: Effect, unit: Unit) -> bool:
@@ -263,6 +291,7 @@ _FITS: Final[MappingProxyType[type, Callable[[Any, Unit], bool]]] = MappingProxy
         DropJournal: _drop_fits,
         SendMail: _send_fits,
         AppendTurn: _append_fits,
+        Release: _release_fits,
         **CONTINUITY_FITS,
         **RUNTIME_FITS,
     }

@@ -22,7 +22,7 @@ from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.env import SystemEnv
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.store import Store, open_sqlite
-from store_commit import create_writers
+from _store_units import create_writers
 from tests.cli.population import populate
 
 POPULATIONS: Final = (1_000, 1_000_000)

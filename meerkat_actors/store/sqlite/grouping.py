@@ -9,7 +9,7 @@ refused, as a repeated idempotency key is every day, does not cost its neighbour
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import apsw
@@ -19,6 +19,7 @@ from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import AppendTurn, Unit
 from meerkat_actors.records.ids import CheckpointVersion
 from meerkat_actors.store.continuity_fitting import is_continuity, version_after
+from meerkat_actors.store.fencing import STALE_OWNER
 from meerkat_actors.store.sqlite import statements
 from meerkat_actors.store.sqlite.packing import Packer, packed
 from meerkat_actors.store.sqlite.refusing import No, commit_unit
@@ -37,14 +38,20 @@ class _Obstacle:
     """Index of the unit that is probably the cause. A hint: it decides about sizes, never about outcomes."""
 
 
-def commit_units(database: Database, packer: Packer, units: Sequence[Unit]) -> list[CommitOutcome]:
+def commit_units(
+    database: Database, packer: Packer, units: Sequence[Unit], enter: Callable[[Sequence[Unit]], bool] | None
+) -> list[CommitOutcome]:
     """Commit units in one transaction; on return it is durable, and no transaction is open.
+
+    ``enter`` begins each transaction where the store is shared, and says whether anything may be written.
 
     Raises:
         apsw.Error: of the database itself; whether anything is durable is unknown.
     """
     try:
         database.execute(statements.BEGIN_IMMEDIATE)
+        if enter is not None and not enter(units):
+            return _none_committed(database, units)
         obstacle = _run(database, packer, units)
         if obstacle is None:
             outcomes = _all_committed(units)
@@ -53,6 +60,8 @@ def commit_units(database: Database, packer: Packer, units: Sequence[Unit]) -> l
             database.execute(statements.ROLLBACK)
             packer.naming.forget_pending()
             database.execute(statements.BEGIN_IMMEDIATE)
+            if enter is not None and not enter(units):
+                return _none_committed(database, units)
             outcomes = _commit_adaptively(database, packer, units, obstacle.suspect)
         database.execute(statements.COMMIT)
     except BaseException:
@@ -162,8 +171,16 @@ def _all_committed(units: Sequence[Unit]) -> list[CommitOutcome]:
     return [Committed(_version_after(unit)) for unit in units]
 
 
+def _none_committed(database: Database, units: Sequence[Unit]) -> list[CommitOutcome]:
+    database.execute(statements.ROLLBACK)
+    return [STALE_OWNER for _ in units]
+
+
 def _version_after(unit: Unit) -> CheckpointVersion:
-    for effect in reversed(unit.effects):
+    effects = unit.effects
+    if effects and type(effects[-1]) is AppendTurn:
+        return effects[-1].version
+    for effect in effects:
         if type(effect) is AppendTurn:
             return effect.version
     return version_after(unit) if is_continuity(unit) else unit.fence.version

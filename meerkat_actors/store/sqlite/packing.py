@@ -20,48 +20,49 @@ from meerkat_actors.records.effects import (
     EndInput,
     InsertInput,
     RecordStep,
+    Release,
     SendMail,
     SetConfig,
     Stage,
     TakeMail,
     Unit,
 )
-from meerkat_actors.records.ids import uuid_bytes
+from meerkat_actors.records.ids import RunId, uuid_bytes
 from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
-from meerkat_actors.store.sqlite import runtime_statements, statements
 from meerkat_actors.store.sqlite.continuity_packing import CONTINUITY_PACK, CONTINUITY_STEPS
 from meerkat_actors.store.sqlite.naming import Naming
-from meerkat_actors.store.sqlite.rows import ABANDONED, CONSUMED, QUEUED, STAGED, Row
+from meerkat_actors.store.sqlite.rows import ABANDONED, QUEUED, STAGED, Row
 from meerkat_actors.store.sqlite.runtime_packing import bind_row, drop_row, move_row, put_row, receipt_row
-from meerkat_actors.store.sqlite.steps import Step
-
-STEPS: Final = (
-    Step(statements.CLAIM_HEAD, Claim),
-    Step(statements.INSERT_NAME, CreateIdentity),
-    Step(statements.INSERT_HEAD, CreateIdentity),
-    Step(statements.INSERT_SESSION, CreateIdentity),
-    Step(statements.INSERT_CONFIG, SetConfig),
-    Step(statements.INSERT_INPUT, InsertInput),
-    Step(statements.TAKE_MAIL, TakeMail),
-    Step(runtime_statements.MOVE_INPUT, MoveInput),
-    Step(runtime_statements.BIND_SESSION, BindSession),
-    Step(runtime_statements.PUT_DOCUMENT, PutDocument),
-    Step(runtime_statements.DROP_DOCUMENT, DropDocument),
-    Step(runtime_statements.RECORD_RECEIPT, RecordReceipt),
-    Step(statements.STAGE_INPUT, Stage),
-    Step(statements.CHARGE_INPUT, ChargeRun),
-    Step(statements.END_INPUT, EndInput),
-    Step(statements.RECORD_STEP, RecordStep),
-    Step(statements.DROP_JOURNAL, DropJournal, counted=False),
-    Step(statements.SEND_MAIL, SendMail),
-    Step(statements.INSERT_TURN, AppendTurn),
-    Step(statements.ADVANCE_HEAD, AppendTurn),
+from meerkat_actors.store.sqlite.steps import (
+    ADVANCE,
+    BOUND,
+    CHARGE,
+    CLAIM,
+    CONFIG,
+    CONSUME,
+    DROP,
+    DROP_PUT,
+    END,
+    HEAD,
+    INPUT,
+    MOVE,
+    NAME,
+    PUT,
+    RECEIPT,
+    RELEASE,
+    SEND,
+    SESSION,
+    STAGE,
+    STEP,
+    STEPS,
+    TAKE,
+    TURN,
+    Step,
 )
-"""The statements of all effects but the continuity facade's, in the order in which they run; those come after."""
 
-_PLACES: Final = range(len(STEPS))
-CLAIM, NAME, HEAD, SESSION, CONFIG, INPUT, TAKE, MOVE, BOUND, PUT, DROP_PUT, RECEIPT, *_LATER = _PLACES
-STAGE, CHARGE, END, STEP, DROP, SEND, TURN, ADVANCE = _LATER
+
+def _no_clock() -> int:
+    return 0
 
 
 class Packer:
@@ -70,6 +71,8 @@ class Packer:
     def __init__(self, naming: Naming) -> None:
         self.naming = naming
         self.incarnation = 0
+        self.clock: Callable[[], int] = _no_clock
+        """By which leases run, where the store is shared."""
         self.sequence: int = 0
         """The last one given out. None is given twice, also when its unit was refused."""
         self.rows: defaultdict[int, list[Row]] = defaultdict(list)
@@ -78,6 +81,8 @@ class Packer:
         """By place in ``CONTINUITY_STEPS``, which come after all others."""
         self.checks: list[Row] = []
         """Fences of units without any guarded statement."""
+        self.run_id: RunId | None = None
+        self.run = b""
         self.turn: int = 0
         """The sequence of the boundary that the unit at work appends; 0 for none yet."""
         self.clear()
@@ -109,6 +114,12 @@ class Packer:
         self.sequence += 1
         return self.sequence
 
+    def run_bytes(self, run_id: RunId) -> bytes:
+        """The run's 16 bytes; a boundary asks once for each of its effects."""
+        if run_id is not self.run_id:
+            self.run_id, self.run = run_id, uuid_bytes(run_id)
+        return self.run
+
     def turn_sequence(self) -> int:
         """The sequence of the unit's boundary, which its inputs name too."""
         if self.turn == 0:
@@ -117,7 +128,11 @@ class Packer:
 
 
 def _claim(packer: Packer, guard: Row, effect: Claim, _: Unit) -> None:
-    packer.rows[CLAIM].append((*guard, effect.previous, packer.incarnation))
+    packer.rows[CLAIM].append((*guard, effect.previous, packer.incarnation, OPAQUE_KIND))
+
+
+def _release(packer: Packer, guard: Row, _: Release, __: Unit) -> None:
+    packer.rows[RELEASE].append(guard)
 
 
 def _create(packer: Packer, guard: Row, effect: CreateIdentity, unit: Unit) -> None:
@@ -144,10 +159,11 @@ def _configure(packer: Packer, guard: Row, effect: SetConfig, _: Unit) -> None:
 
 def _insert(packer: Packer, guard: Row, effect: InsertInput, _: Unit) -> None:
     run_id = effect.run_id
+    packer.sequence = sequence = packer.sequence + 1
     packer.rows[INPUT].append(
-        (
-            *guard,
-            packer.next_sequence(),
+        guard
+        + (
+            sequence,
             effect.admission,
             uuid_bytes(effect.input_id),
             effect.kind,
@@ -212,9 +228,9 @@ def _charge(packer: Packer, guard: Row, effect: ChargeRun, _: Unit) -> None:
 
 
 def _end(packer: Packer, guard: Row, effect: EndInput, _: Unit) -> None:
-    run = uuid_bytes(effect.run_id)
+    run = packer.run_bytes(effect.run_id)
     if effect.abandoned is None:
-        packer.rows[END].append((*guard, effect.admission, run, CONSUMED, packer.turn_sequence(), None))
+        packer.rows[CONSUME].append((guard[0], effect.admission, run, packer.turn or packer.turn_sequence()))
     else:
         ending = encode_abandoned(effect.abandoned)
         packer.rows[END].append((*guard, effect.admission, run, ABANDONED, None, ending))
@@ -259,13 +275,14 @@ def _send(packer: Packer, guard: Row, effect: SendMail, _: Unit) -> None:
 
 
 def _append(packer: Packer, guard: Row, effect: AppendTurn, _: Unit) -> None:
-    sequence = packer.turn_sequence()
-    packer.rows[TURN].append((*guard, sequence, effect.version, uuid_bytes(effect.run_id), effect.digest, effect.body))
-    packer.rows[ADVANCE].append(
-        (
-            *guard,
-            effect.version,
-            effect.digest,
+    sequence = packer.turn or packer.turn_sequence()
+    version, digest, rows = effect.version, effect.digest, packer.rows
+    rows[TURN].append(guard + (sequence, version, packer.run_bytes(effect.run_id), digest, effect.body))
+    rows[ADVANCE].append(
+        guard
+        + (
+            version,
+            digest,
             effect.message_count,
             effect.sends,
             sequence,
@@ -293,6 +310,7 @@ _PACK: Final[MappingProxyType[type, Callable[[Packer, Row, Any, Unit], None]]] =
         DropJournal: _drop,
         SendMail: _send,
         AppendTurn: _append,
+        Release: _release,
         CreateRecord: _create_record,
         **dict.fromkeys(CONTINUITY_PACK, _continuity),
     }

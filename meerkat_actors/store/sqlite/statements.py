@@ -3,7 +3,8 @@
 ``?1`` to ``?4`` are always the fence: key, token, generation, version. One idiom guards them all:
 ``(SELECT key FROM head WHERE ...)`` is the identity's key while the fence holds, and null once it
 does not: then an UPDATE finds no row, and an INSERT meets its NOT NULL. Every statement touches
-exactly one row or none, so a group of them is checked by counting.
+exactly one row or none, so a group of them is checked by counting. ``CONSUME_INPUT`` alone has no guard:
+its unit appends a boundary, whose two statements have it.
 
 The forms are chosen by measurement (microseconds a row, 1,000 rows): INSERT ... VALUES with the guard
 as a subquery 3.7, INSERT ... SELECT ... FROM head 5.1; UPDATE by rowid, found in a subquery, 2.7, by
@@ -15,11 +16,20 @@ from __future__ import annotations
 
 from typing import Final
 
-# Takes an existing identity over: only from the token that the claimer read. ?5 is that token, ?6 the incarnation.
+# Takes an existing identity over: only from the token that the claimer read, and not from an owner that has a lease.
+# What the continuity facade serves (?7) has holders of its own. ?5 is that token, ?6 the incarnation.
 CLAIM_HEAD: Final = """
 UPDATE head
    SET token = ?2, owner = ?6
  WHERE key = ?1 AND token = ?5 AND generation = ?3 AND version = ?4 AND tombstone = 0
+   AND (owner = ?6 OR kind = ?7 OR NOT EXISTS (SELECT 1 FROM owner AS holder WHERE holder.key = head.owner))
+"""
+
+# Gives it up in good order.
+RELEASE_HEAD: Final = """
+UPDATE head
+   SET owner = 0
+ WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
 """
 
 # Gives a name its key, once: both are unique.
@@ -104,6 +114,14 @@ UPDATE input
    AND state = 2 AND run = ?6
 """
 
+# Gives an input its one outcome from the boundary of its own unit, whose statements prove the fence.
+CONSUME_INPUT: Final = """
+UPDATE input
+   SET state = 3, turn = ?4
+ WHERE seq = (SELECT seq FROM input WHERE identity = ?1 AND admission = ?2)
+   AND state = 2 AND run = ?3
+"""
+
 # Records a step once, while the run's first member is staged for it.
 RECORD_STEP: Final = """
 INSERT INTO journal (identity, run, name, nth, arguments, result)
@@ -165,7 +183,28 @@ UPDATE meta SET incarnation = incarnation + 1, clean = 0
 
 # What the next incarnation begins with.
 END_INCARNATION: Final = """
-UPDATE meta SET clean = ?1, sequence = ?2
+UPDATE meta SET clean = ?1, sequence = max(sequence, ?2)
+"""
+
+# Begins or renews a lease.
+PUT_LEASE: Final = """
+INSERT INTO owner (key, holder, boot, expires, ttl) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (key) DO UPDATE SET expires = ?4, ttl = ?5
+"""
+
+# Ends a lease: its own owner's, or one that is over.
+DROP_LEASE: Final = """
+DELETE FROM owner WHERE key = ?1
+"""
+
+# Ends all of them: for who has the store alone.
+DROP_LEASES: Final = """
+DELETE FROM owner
+"""
+
+# Sets ?1 identity keys aside for one of those that share, and tells the last of them.
+RESERVE_KEYS: Final = """
+UPDATE meta SET keys = max(keys, coalesce((SELECT max(key) FROM name), 0)) + ?1 RETURNING keys
 """
 
 # The one row of a new store.
