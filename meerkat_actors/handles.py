@@ -71,6 +71,7 @@ class AgentHandle:
             NotReadyError: the runtime is leaving its block; nothing was written.
             OwnerStoppedError: the owner ended before it took the request; nothing was written.
             IdentityBrokenError: the agent is quarantined; nothing was written.
+            AlreadyOwnedError: another runtime that shares the store holds the agent; nothing was written.
             StoreFullError: the disk is full; nothing was written.
             UnknownOutcomeError: the owner ended under the request; it may be durable.
             UsageError: the runtime is closed.

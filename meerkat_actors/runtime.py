@@ -18,12 +18,14 @@ from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle, open_storage
 from meerkat_actors.actors.turn import AgentFunction, AgentKind, kind_of, refuse_inside_turn
 from meerkat_actors.errors import MeerkatError, StoreError, StoreFullError, UnknownKindError, UsageError
+from meerkat_actors.facades import AsyncContinuityStore, AsyncRuntimeStore
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.listings import IdentityListing
 from meerkat_actors.records.codec import encode_json
 from meerkat_actors.records.commands import Create
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import InputId, parse_identity, parse_name
+from meerkat_actors.records.leases import Ownership
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.status import Statistics
 from meerkat_actors.records.typed import to_json
@@ -51,6 +53,8 @@ class Runtime:
         self._env = env
         self._limits = limits
         self._counters = counters
+        self._continuity = AsyncContinuityStore(storage, env, directory.is_live)
+        self._runtime_store = AsyncRuntimeStore(storage, env)
 
     def __repr__(self) -> str:
         return f"<Runtime of {self._storage.location}, {self._directory.live} agents live>"
@@ -70,6 +74,7 @@ class Runtime:
             UsageError: the agent exists with another kind; ``config`` without ``kind``; or the runtime
                 is closed, or lives in another thread or process.
             IdentityBrokenError: the agent is quarantined.
+            AlreadyOwnedError: another runtime that shares the store holds the agent; nothing was written.
             NotReadyError: the runtime is leaving its block; nothing was written.
             MailboxFullError: its owner is behind; nothing was written.
             OwnerStoppedError: its owner ended before it took the request; nothing was written.
@@ -117,6 +122,23 @@ class Runtime:
             broken=self._directory.broken,
         )
 
+    @property
+    def continuity(self) -> AsyncContinuityStore:
+        """Durable identities for callers that bring their own runtime, in the store of this one.
+
+        Each runtime is a holder of its own: after a restart go on with ``advance_fence``, or any higher token.
+        """
+        return self._continuity
+
+    @property
+    def runtime_store(self) -> AsyncRuntimeStore:
+        """Durable state of logical runtimes that callers bring, in the store of this one.
+
+        It claims each at its first write. Where another claimed later it stays refused until the runtime is
+        opened again.
+        """
+        return self._runtime_store
+
     async def wait_idle(self) -> None:
         """Wait until no agent has work in progress, queued, waiting for its next attempt, or in the mail.
 
@@ -138,7 +160,7 @@ async def open_runtime(
     *,
     agents: Mapping[str, AgentFunction | AgentKind] | None = None,
     limits: Limits | None = None,
-    ownership: Literal["exclusive"] = "exclusive",
+    ownership: Ownership = "exclusive",
     synchronous: Synchronous = "full",
     env: Env | None = None,
     observers: Sequence[Observer] = (log_event,),
@@ -147,6 +169,9 @@ async def open_runtime(
 
     ``store`` is a path (made if it doesn't exist), ``":memory:"``, or a ``Store``. ``agents`` maps
     each kind to its function, or to an ``AgentKind``. Agents with pending work start at once.
+    With ``ownership="shared"`` several runtimes, in processes of this host, serve one file: each claims the agents
+    that it is asked for, or that have work which nobody else does, and holds them while they are live.
+    What another one holds raises ``AlreadyOwnedError``; what it leaves by dying is taken over at once.
     ``synchronous="normal"`` is faster and may lose the last acknowledged work in a power cut.
 
     Leaving the block: admission closes, running turns get ``limits.shutdown_seconds`` and are then
@@ -155,17 +180,19 @@ async def open_runtime(
 
     Raises:
         UsageError: bad arguments.
-        StoreInUseError: another process owns the store.
+        StoreInUseError: another process owns the store, or shares it and this one would not.
         NotOurStoreError: the file is not a database of this library; it was not touched.
         StoreError: the store can't be opened, or failed while in use.
     """
-    kinds = _checked({} if agents is None else agents, ownership)
+    kinds = _checked({} if agents is None else agents)
     bounds, environment, told = _bounds(limits), env or SystemEnv(), Observers(observers)
     counters = Counters()
     directory = Directory(bounds, told)
     try:
         async with (
-            open_storage(_source(store, synchronous), bounds, on_mail=directory.post_mail) as storage,
+            open_storage(
+                _source(store, synchronous, ownership, bounds, environment), bounds, on_mail=directory.post_mail
+            ) as storage,
             open_directory(
                 directory,
                 storage,
@@ -187,10 +214,27 @@ async def open_runtime(
         directory.close()
 
 
-def _source(store: str | PathLike[str] | Store, synchronous: Synchronous) -> Store | Callable[[], Store]:
+def _source(
+    store: str | PathLike[str] | Store, synchronous: Synchronous, ownership: Ownership, limits: Limits, env: Env
+) -> Store | Callable[[], Store]:
+    if ownership not in {"exclusive", "shared"}:
+        raise UsageError(problem=f"ownership={ownership!r}: use 'exclusive' or 'shared'")
     if isinstance(store, str | PathLike):
         path = fspath(store)
-        return MemoryStore() if path == ":memory:" else partial(open_sqlite, path, synchronous=synchronous)
+        if path != ":memory:":
+            return partial(
+                open_sqlite,
+                path,
+                synchronous=synchronous,
+                ownership=ownership,
+                lease_seconds=limits.lease_seconds,
+                env=env,
+            )
+        store = MemoryStore(env=env)
+    if ownership == "shared" and not store.is_shared:
+        raise UsageError(
+            problem=f"{store.location}: is nobody else's; share a file, or MemoryStore(ownership='shared')"
+        )
     return store
 
 
@@ -202,11 +246,9 @@ def _bounds(limits: Limits | None) -> Limits:
     return limits
 
 
-def _checked(agents: Mapping[str, AgentFunction | AgentKind], ownership: str) -> Mapping[str, AgentKind]:
+def _checked(agents: Mapping[str, AgentFunction | AgentKind]) -> Mapping[str, AgentKind]:
     if not trio.lowlevel.in_trio_run():
         raise UsageError(problem="open_runtime needs Trio: trio.run(main), or a guest run inside asyncio")
-    if ownership != "exclusive":
-        raise UsageError(problem=f"ownership={ownership!r} is not supported; use 'exclusive'")
     if not isinstance(agents, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check types
         raise UsageError(problem=f"agents={agents!r}: use a mapping from each kind to its function")
     kinds: dict[str, AgentKind] = {}

@@ -49,6 +49,7 @@ FIELDS: Final[dict[str, object]] = {
     "reason": "stale_fencing_token",
     "detail": "rows contradict",
     "holder": "process 7",
+    "expires_in": 1.5,
     "presented": 3,
     "current": 5,
     "operation": "load_ops_lifecycle",

@@ -104,12 +104,6 @@ async def test_an_agent_may_be_an_object_with_an_async_call(autojump_clock: trio
         assert (await (await runtime.agent("a", kind="greeter")).ask("x")).text == "hello x"
 
 
-async def test_only_exclusive_ownership_exists() -> None:
-    with pytest.raises(UsageError, match="ownership='shared' is not supported"):
-        async with open_runtime(ownership="shared"):  # type: ignore[arg-type]  # what a caller without types may give
-            pass
-
-
 @pytest.mark.parametrize("name", ["", "a b", "x" * 161, "a/b/c", "rt:a:1", "mob:m", "ä", "a\n", "\ud800", 7, None])
 async def test_a_hostile_name_is_refused(name: object, autojump_clock: trio.testing.MockClock) -> None:
     async with running(MemoryStore(), {"echo": echo}) as runtime:

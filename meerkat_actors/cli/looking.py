@@ -15,7 +15,7 @@ from meerkat_actors.cli import paging, records
 from meerkat_actors.cli.output import Record, count_text, print_facts, print_json, print_table, size_text
 from meerkat_actors.errors import UnknownIdentityError
 from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, parse_identity
-from meerkat_actors.store import StoreReader, Survey, open_reader, owner_of
+from meerkat_actors.store import StoreReader, Survey, open_reader, owners_of
 from meerkat_actors.store.legible import legible
 
 LIMIT_MAX: Final = 1_000_000
@@ -194,7 +194,7 @@ def _status_record(path: str, survey: Survey) -> Record:
         "bytes": _size(path),
         "log_bytes": _size(f"{path}-wal"),
         "store_id": survey.store_id,
-        "owner": owner_of(path),
+        "owners": list(owners_of(path)),
         "incarnation": survey.incarnation,
         "clean": survey.was_clean,
         "last_sequence": survey.last_sequence,
@@ -220,8 +220,10 @@ def _status_facts(record: Record, survey: Survey) -> Iterator[tuple[str, str]]:
     assert isinstance(log, int)
     yield "database", str(record["database"])
     yield "size", size_text(size) + (f", and {size_text(log)} of log" if log else "")
-    yield "owner", "nobody" if record["owner"] is None else f"process {record['owner']}"
-    if record["owner"] is None:
+    owners = record["owners"]
+    assert isinstance(owners, list)
+    yield "owner", ", ".join(f"process {owner}" for owner in owners) or "nobody"
+    if not owners:
         yield "last end", "in good order" if survey.was_clean else "not in good order; the next start recovers"
     yield "starts", f"{survey.incarnation:,}"
     yield "identities", _about(survey.identities.number, is_exact=survey.identities.is_exact)

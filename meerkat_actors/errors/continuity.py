@@ -16,12 +16,18 @@ class AlreadyOwnedError(RejectedError):
 
     identity: str
     holder: str
+    expires_in: float | None
+    """Seconds until the holder's lease ends, unless it renews it; None when it has none."""
 
-    def __init__(self, *, identity: str, holder: str) -> None:
-        super().__init__(identity=identity, holder=holder)
+    def __init__(self, *, identity: str, holder: str, expires_in: float | None = None) -> None:
+        super().__init__(identity=identity, holder=holder, expires_in=expires_in)
 
     def __str__(self) -> str:
-        return f"{self.identity}: held by {self.holder}, nothing was written; write through its owner, or after it left"
+        lease = "" if self.expires_in is None else f" (its lease runs for another {self.expires_in:.1f} s)"
+        return (
+            f"{self.identity}: held by {self.holder}{lease}, nothing was written;"
+            " write through its owner, or after it left"
+        )
 
 
 class _PresentedError(MeerkatError):

@@ -81,18 +81,20 @@ class IdentityState:
         return self.run is not None or len(self.lane) > 0
 
 
-def begin(activation: Activation, *, charges_interruption: bool) -> IdentityState:
+def begin(activation: Activation, *, charges_interruption: bool, is_claimed: bool = False) -> IdentityState:
     """The state of a new owner: it holds a higher token than any before, which its first unit claims.
 
-    ``charges_interruption``: the process, or the owner, before this one ended uncleanly.
+    ``charges_interruption``: the process, or the owner, before this one ended uncleanly. ``is_claimed``: the token
+    that was read is the owner's already, claimed by a unit of its own, as in a store that others share.
     """
     head = activation.head
+    claimed = is_claimed or head is None
     return IdentityState(
         identity=activation.identity,
         key=activation.key,
         kind="" if head is None else head.kind,
-        token=FencingToken(1 if head is None else head.token + 1),
-        previous_token=None if head is None else head.token,
+        token=FencingToken(1 if head is None else head.token if claimed else head.token + 1),
+        previous_token=None if head is None or claimed else head.token,
         generation=Generation(0) if head is None else head.generation,
         version=CheckpointVersion(0) if head is None else head.version,
         session_id=SessionId("") if head is None else head.session_id,

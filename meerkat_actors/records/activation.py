@@ -15,6 +15,7 @@ from meerkat_actors.records.ids import (
     SessionId,
 )
 from meerkat_actors.records.inputs import OpenInput
+from meerkat_actors.records.leases import Holder
 from meerkat_actors.records.runs import Run
 
 
@@ -42,6 +43,8 @@ class Head:
     digest: bytes
     message_count: int
     sends: int
+    owner: int = 0
+    """The incarnation that claimed it last; 0 once that one gave it up in good order."""
 
 
 @frozen(kw_only=True)
@@ -64,6 +67,8 @@ class Activation:
     admissions: int
     """The last admission sequence; 0 for none."""
     has_mail: bool
+    holder: Holder | None = None
+    """Another runtime that shares the store and holds the identity."""
 
 
 @frozen(kw_only=True)

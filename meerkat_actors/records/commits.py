@@ -8,12 +8,15 @@ from attrs import frozen
 
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AgentIdentity, CheckpointVersion, InputId
+from meerkat_actors.records.leases import Holder
 
 
 class RefusalReason(StrEnum):
     """Why a unit left nothing behind."""
 
     OUT_OF_RANGE = "out_of_range"
+    STALE_OWNER = "stale_owner"
+    """The writer's lease was taken over: nothing that it claimed is its own any more."""
     STALE_FENCING_TOKEN = "stale_fencing_token"
     FENCE_CONFLICT = "fence_conflict"
     DELETED = "deleted"
@@ -68,4 +71,12 @@ class DuplicateInput:
     """False is an idempotency conflict."""
 
 
-CommitOutcome = Committed | Refused | DuplicateInput
+@frozen(kw_only=True)
+class HeldElsewhere:
+    """Another runtime that shares the store holds the identity; nothing of the unit was written."""
+
+    effect: int
+    holder: Holder
+
+
+CommitOutcome = Committed | Refused | DuplicateInput | HeldElsewhere

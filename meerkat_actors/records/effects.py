@@ -33,6 +33,11 @@ class Claim:
 
 
 @hot
+class Release:
+    """Give the identity up, in good order and alone in its unit: whoever claims it next charges nothing."""
+
+
+@hot
 class CreateIdentity:
     """Make the authority row under the fence's key: token 1, generation 0, version 0."""
 
@@ -167,6 +172,7 @@ Effect = (
     | DropJournal
     | SendMail
     | AppendTurn
+    | Release
     | ContinuityEffect
 )
 

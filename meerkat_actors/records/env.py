@@ -9,13 +9,18 @@ from typing import Final, Protocol
 
 _VARIANT: Final = 0x8000
 _NODE: Final = (1 << 48) - 1
+_BOOT_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Env(Protocol):
-    """Time, ids and randomness of one runtime."""
+    """Time, ids and randomness of one runtime. The facades ask for ids in the writer's thread, too."""
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970 UTC. Informational: never decides which of two things is newer."""
+        ...
+
+    def boot_ms(self) -> int:
+        """Milliseconds since the machine's boot, asleep or awake: a clock that nobody sets. For leases."""
         ...
 
     def new_id(self) -> str:
@@ -39,6 +44,10 @@ class SystemEnv:
     def wall_ms(self) -> int:
         """See ``Env.wall_ms``."""
         return time.time_ns() // 1_000_000
+
+    def boot_ms(self) -> int:
+        """See ``Env.boot_ms``. Elsewhere than on Linux it may stop while the machine sleeps."""
+        return time.clock_gettime_ns(_BOOT_CLOCK) // 1_000_000
 
     def new_id(self) -> str:
         """See ``Env.new_id``. RFC 9562 section 5.7."""

@@ -52,4 +52,12 @@ class TurnStuck:
     run_id: RunId
 
 
-Event = TurnRaised | CommitRefused | OwnerCrashed | IdentityBroke | TurnStuck
+@frozen(kw_only=True)
+class LeaseLost:
+    """The runtime was late, and another one that shares its store took over; it begins anew with nothing claimed."""
+
+    live: int
+    """Agents that it gave up."""
+
+
+Event = TurnRaised | CommitRefused | OwnerCrashed | IdentityBroke | TurnStuck | LeaseLost

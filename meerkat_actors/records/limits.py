@@ -92,6 +92,10 @@ class Limits:
     """Time that running turns get when the block is left in good order."""
     cancel_grace_seconds: float = field(default=5.0, validator=_number(_SECONDS_MAX))
     """Time that a cancelled turn gets before its identity is quarantined as stuck."""
+    lease_seconds: float = field(default=15.0, validator=_number(_SECONDS_MAX, positive=True))
+    """How long others wait for a runtime that shares its store and says nothing more. Renewed after a third of it."""
+    look_seconds: float = field(default=0.05, validator=_number(_SECONDS_MAX, positive=True))
+    """Time between two looks at a shared store for what others left to do."""
     drain_seconds: float = field(default=1.0, validator=_number(_SECONDS_MAX))
     """Time for the last commits of owners, and then of storage, after the turns ended."""
     wal_pages_max: int = field(default=1_000, validator=_count(1))

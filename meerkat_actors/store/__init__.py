@@ -11,4 +11,4 @@ from meerkat_actors.store.sqlite.reader import StoreReader as StoreReader
 from meerkat_actors.store.sqlite.reader import open_reader as open_reader
 from meerkat_actors.store.sqlite.store import SqliteStore as SqliteStore
 from meerkat_actors.store.sqlite.surveying import Survey as Survey
-from meerkat_actors.store.sqlite.surveying import owner_of as owner_of
+from meerkat_actors.store.sqlite.surveying import owners_of as owners_of

@@ -10,9 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, assert_never
 
-from meerkat_actors.errors import AlreadyOwnedError, IdentityBrokenError, InvalidValueError, StoreFullError
+from meerkat_actors.errors import (
+    AlreadyOwnedError,
+    IdentityBrokenError,
+    InvalidValueError,
+    OwnershipLostError,
+    StoreFullError,
+)
 from meerkat_actors.records.activation import Broken
-from meerkat_actors.records.commits import Committed, RefusalReason, Refused
+from meerkat_actors.records.commits import Committed, HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.continuity import (
     REVISION_PREFIX,
     SNAPSHOT_BYTES_MAX,
@@ -308,9 +314,14 @@ class ContinuityStore:
                     assert_never(verdict)
             if isinstance(outcome, Committed):
                 return True
+            if isinstance(outcome, HeldElsewhere):
+                holder = outcome.holder
+                raise AlreadyOwnedError(identity=identity, holder=holder.name, expires_in=holder.expires_in)
             assert isinstance(outcome, Refused), outcome
             if outcome.reason is RefusalReason.STORE_FULL:
                 raise StoreFullError(path=self._store.location, problem="the disk is full, nothing was written")
+            if outcome.reason is RefusalReason.STALE_OWNER:
+                raise OwnershipLostError(identity=identity, reason=outcome.current)
             if outcome.reason not in _MOVED:
                 conflict = Conflict(reason=outcome.reason, presented=session_id, current=outcome.current)
                 raise error_of(identity, conflict)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from itertools import islice
 
-from meerkat_actors.records.activation import Activation, Broken, Head, IdentityRow, Opening
-from meerkat_actors.records.agent_config import AgentConfig
+from meerkat_actors.errors import UsageError
+from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.codec import decode_state
 from meerkat_actors.records.commits import CommitOutcome, Committed, Refused
 from meerkat_actors.records.continuity_effects import CreateRecord
 from meerkat_actors.records.documents import Document
@@ -16,32 +16,76 @@ from meerkat_actors.records.effects import AppendTurn, CreateIdentity, Unit
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.leases import LOST, NOTHING_NEW, News, Ownership
+from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.runs import Journal
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
-from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
-from meerkat_actors.store.fencing import Authority, beginning_of, fence_refusal, in_order, unit_refusal
+from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.store.fencing import (
+    STALE_OWNER,
+    Authority,
+    beginning_of,
+    fence_refusal,
+    in_order,
+    unit_refusal,
+)
 from meerkat_actors.store.memory_continuity import snapshots_of, standing_of
 from meerkat_actors.store.memory_effects import apply_effect
+from meerkat_actors.store.memory_reading import (
+    config_of,
+    event_of,
+    head_of,
+    identity_row_of,
+    input_row_of,
+    open_rows_of,
+    state_of,
+)
 from meerkat_actors.store.memory_runtime import document_of, receipt_of
-from meerkat_actors.store.memory_tables import HeadRow, Tables
+from meerkat_actors.store.memory_sharing import MemoryLeases, unheld_mail, unheld_work
+from meerkat_actors.store.memory_tables import Tables
 from meerkat_actors.store.memory_work import Work
-from meerkat_actors.store.recovery import IdentityRows, OpenRow, assemble, unservable
+from meerkat_actors.store.recovery import IdentityRows, assemble, unservable
+from meerkat_actors.store.sharing import Membership
 
 
 class MemoryStore:
-    """State that lives as long as this object.
+    """State that lives as long as this object, and those ``beside`` it.
 
     A second ``begin`` on the same object is a restart: what was committed is still there.
     """
 
-    def __init__(self, *, env: Env | None = None) -> None:
-        self._tables = Tables()
-        self._store_id = (SystemEnv() if env is None else env).new_id()
-        self._incarnation = 0
-        self._was_clean = True
+    def __init__(
+        self,
+        *,
+        env: Env | None = None,
+        ownership: Ownership = "exclusive",
+        lease_seconds: float = Limits().lease_seconds,
+        tables: Tables | None = None,
+    ) -> None:
+        self._env = SystemEnv() if env is None else env
+        self._tables = Tables(self._env.new_id()) if tables is None else tables
+        self._lease_seconds = lease_seconds
+        self._membership = self._member() if ownership == "shared" else None
+        self._owner = 0
         self._is_serving = False
-        self._sequence = 0
-        self._key = 0
+        self._seen = 0
+        self._others: frozenset[int] | None = None
+
+    def beside(self, *, lease_seconds: float | None = None) -> MemoryStore:
+        """Another store on the same state, as another process opens the same file; it does not serve yet.
+
+        Raises:
+            UsageError: this one was not made with ``ownership="shared"``.
+        """
+        if self._membership is None:
+            raise UsageError(problem="beside: this store is exclusive; make it with MemoryStore(ownership='shared')")
+        seconds = self._lease_seconds if lease_seconds is None else lease_seconds
+        return MemoryStore(env=self._env, ownership="shared", lease_seconds=seconds, tables=self._tables)
+
+    @property
+    def is_shared(self) -> bool:
+        """See ``Store.is_shared``."""
+        return self._membership is not None
 
     @property
     def inline(self) -> bool:
@@ -60,9 +104,16 @@ class MemoryStore:
 
     def begin(self) -> Opening:
         """See ``Store.begin``."""
-        self._incarnation += 1
-        opening = Opening(store_id=self._store_id, incarnation=self._incarnation, was_clean=self._was_clean)
-        self._was_clean = False
+        tables = self._tables
+        tables.incarnation += 1
+        tables.running.discard(self._owner)
+        self._owner = tables.incarnation
+        opening = Opening(store_id=tables.store_id, incarnation=self._owner, was_clean=tables.was_clean)
+        tables.was_clean = False
+        if self._membership is not None:
+            tables.running.add(self._owner)
+            self._membership.join(self._owner)
+            self._others = None
         self._is_serving = True
         return opening
 
@@ -70,18 +121,35 @@ class MemoryStore:
         """See ``Store.end``."""
         if self._is_serving:
             self._is_serving = False
-            self._was_clean = clean
+            is_last = self._membership is None or self._membership.leave()
+            self._tables.was_clean = clean and is_last
 
     def close(self) -> None:
         """See ``Store.close``: nothing is held, and what was committed stays."""
         self._is_serving = False
+        self._tables.running.discard(self._owner)
 
     def checkpoint(self) -> None:
         """See ``Store.checkpoint``: there is no log."""
 
     def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         """See ``Store.commit``."""
+        if self._membership is not None and not self._membership.enter(units):
+            return [unit_refusal(unit) or STALE_OWNER for unit in units]
         return [self._commit_unit(unit) for unit in units]
+
+    def look_around(self) -> News:
+        """See ``Store.look_around``."""
+        if self._membership is None:
+            return NOTHING_NEW
+        if self._membership.is_lost() or not self._membership.do_duty():
+            return LOST
+        tables, others = self._tables, self._membership.others()
+        work = (
+            unheld_mail(tables, self._owner, self._seen) if others == self._others else unheld_work(tables, self._owner)
+        )
+        self._seen, self._others = tables.sequence, others
+        return News(is_lost=False, work=work)
 
     def activate(self, identity: AgentIdentity) -> Activation | Broken:
         """See ``Store.activate``."""
@@ -97,10 +165,10 @@ class MemoryStore:
         rows = IdentityRows(
             identity=identity,
             key=key,
-            head=None if head is None else _head(head),
-            state=self._state(head),
-            config=_config(tables.configs.get(key)),
-            open=self._open_rows(key),
+            head=None if head is None else head_of(head),
+            state=state_of(self._tables, head),
+            config=config_of(tables.configs.get(key)),
+            open=open_rows_of(self._tables, key),
             admissions=max(tables.admitted.get(key, {}), default=0),
             has_mail=bool(tables.sent.get(key)),
         )
@@ -108,7 +176,8 @@ class MemoryStore:
         def journal_of(run_id: RunId) -> Journal:
             return dict(tables.journals.get((key, run_id), {}))
 
-        return assemble(rows, journal_of)
+        found = assemble(rows, journal_of)
+        return found if self._membership is None else self._membership.held(found)
 
     def pending_mail(self, key: IdentityKey, *, limit: int) -> tuple[Mail, ...]:
         """See ``Store.pending_mail``."""
@@ -122,21 +191,14 @@ class MemoryStore:
 
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
         """See ``Store.identities_with_work``."""
-        tables = self._tables
-        return tuple(
-            sorted(
-                tables.identities[key]
-                for key, head in tables.heads.items()
-                if (tables.open.get(key) or tables.sent.get(key)) and not head.is_deleted and head.kind[:1] != "@"
-            )
-        )
+        return unheld_work(self._tables, self._owner)
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
         """See ``Store.find_input``."""
         sequence = self._tables.by_input_id.get(input_id)
         if sequence is None or self._tables.given[sequence].identity != self._tables.names.get(identity):
             return None
-        return self._input_row(sequence)
+        return input_row_of(self._tables, sequence)
 
     def page_inputs(
         self, identity: AgentIdentity, *, after: int | None, limit: int, newest_first: bool
@@ -151,7 +213,7 @@ class MemoryStore:
             return after is None or (admission < after if newest_first else admission > after)
 
         page = islice(filter(is_beyond, sorted(admitted, reverse=newest_first)), max(limit, 0))
-        return tuple(self._input_row(admitted[admission]) for admission in page)
+        return tuple(input_row_of(self._tables, admitted[admission]) for admission in page)
 
     def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
         """See ``Store.page_turns``."""
@@ -172,15 +234,15 @@ class MemoryStore:
 
     def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
         """See ``Store.page_events``."""
-        sequences = range(max(after, 0) + 1, self._sequence + 1)
-        return tuple(islice(filter(None, map(self._event, sequences)), max(limit, 0)))
+        sequences = range(max(after, 0) + 1, self._tables.sequence + 1)
+        return tuple(islice(filter(None, (event_of(self._tables, sequence) for sequence in sequences)), max(limit, 0)))
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """See ``Store.page_identities``."""
         tables = self._tables
         names = sorted(tables.identities[key] for key, head in tables.heads.items() if not head.is_deleted)
         page = islice((name for name in names if after is None or name > after), max(limit, 0))
-        return tuple(self._identity_row(name, tables.heads[tables.names[name]]) for name in page)
+        return tuple(identity_row_of(self._tables, name, tables.heads[tables.names[name]]) for name in page)
 
     def read_standings(
         self, identities: Sequence[AgentIdentity], *, snapshots: SnapshotLook
@@ -212,7 +274,13 @@ class MemoryStore:
             if type(effect) is AppendTurn:
                 turn = effect
         work = Work(
-            self._tables, fence, self._next_sequence, self._next_key, 0 if turn is None else self._next_sequence()
+            self._tables,
+            fence,
+            self._next_sequence,
+            self._next_key,
+            self._owner,
+            self._env.boot_ms,
+            0 if turn is None else self._next_sequence(),
         )
         try:
             for index, effect in in_order(unit.effects):
@@ -238,108 +306,18 @@ class MemoryStore:
         return fence_refusal(unit, effect, current)
 
     def _next_sequence(self) -> int:
-        self._sequence += 1
-        return self._sequence
+        self._tables.sequence += 1
+        return self._tables.sequence
 
     def _next_key(self) -> int:
-        self._key += 1
-        return self._key
+        self._tables.key += 1
+        return self._tables.key
 
-    def _state(self, head: HeadRow | None) -> bytes | None:
-        return None if head is None or not head.last_state else decode_state(self._tables.turns[head.last_state].body)
-
-    def _open_rows(self, key: IdentityKey) -> list[OpenRow]:
-        rows = [self._open_row(sequence) for sequence in self._tables.open.get(key, ())]
-        rows.sort(key=lambda row: row.admission)
-        return rows
-
-    def _open_row(self, sequence: int) -> OpenRow:
-        given, now = self._tables.given[sequence], self._tables.progress[sequence]
-        assert now.admission is not None
-        return OpenRow(
-            now.admission,
-            given.input_id,
-            given.kind,
-            now.state,
-            given.content,
-            given.digest,
-            None if given.sender is None else self._tables.identities[given.sender],
-            now.run_id,
-            now.attempts,
-            now.interruptions,
-            now.not_before_ms,
+    def _member(self) -> Membership:
+        return Membership(
+            MemoryLeases(self._tables),
+            clock=self._env.boot_ms,
+            boot="memory",
+            holder=f"another runtime in process {os.getpid()}",
+            lease_seconds=self._lease_seconds,
         )
-
-    def _input_row(self, sequence: int) -> InputRow:
-        given, now = self._tables.given[sequence], self._tables.progress[sequence]
-        return InputRow(
-            sequence=sequence,
-            input_id=given.input_id,
-            kind=given.kind,
-            state=now.state,
-            content=given.content,
-            sender=None if given.sender is None else self._tables.identities[given.sender],
-            admission=now.admission,
-            run_id=now.run_id,
-            attempts=now.attempts,
-            interruptions=now.interruptions,
-            not_before_ms=now.not_before_ms,
-            ending=now.ending,
-            turn=self._tables.turns[now.turn] if now.turn else None,
-            idempotency_key=given.idempotency_key,
-        )
-
-    def _event(self, sequence: int) -> StoredEvent | None:
-        tables = self._tables
-        turn = tables.turns.get(sequence)
-        if turn is not None:
-            return StoredEvent(
-                sequence=sequence,
-                kind=StoredEventKind.TURN,
-                identity=turn.identity,
-                input_id=None,
-                sender=None,
-                run_id=turn.run_id,
-                version=turn.version,
-            )
-        given = tables.given.get(sequence)
-        if given is None:  # of a unit that was refused
-            return None
-        return StoredEvent(
-            sequence=sequence,
-            kind=StoredEventKind.ADMITTED if given.sender is None else StoredEventKind.SENT,
-            identity=tables.identities[given.identity],
-            input_id=given.input_id,
-            sender=None if given.sender is None else tables.identities[given.sender],
-            run_id=None,
-            version=None,
-        )
-
-    def _identity_row(self, name: AgentIdentity, head: HeadRow) -> IdentityRow:
-        return IdentityRow(
-            identity=name,
-            kind=head.kind,
-            generation=head.generation,
-            version=head.version,
-            message_count=head.message_count,
-        )
-
-
-def _config(versions: Mapping[int, bytes] | None) -> AgentConfig | None:
-    if not versions:
-        return None
-    version = max(versions)
-    return AgentConfig(version, versions[version])
-
-
-def _head(row: HeadRow) -> Head:
-    return Head(
-        kind=row.kind,
-        token=row.token,
-        generation=row.generation,
-        version=row.version,
-        session_id=row.session_id,
-        digest=row.digest,
-        message_count=row.message_count,
-        sends=row.sends,
-    )

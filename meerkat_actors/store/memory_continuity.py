@@ -99,6 +99,7 @@ def _create(effect: CreateRecord, index: int, work: Work) -> No | None:
         0,
         0,
         is_deleted=False,
+        owner=work.owner,
     )
     tables.put(tables.heads, fence.key, head)
     return None

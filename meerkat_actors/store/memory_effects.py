@@ -6,15 +6,12 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
 
-from attrs import evolve
-
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
 from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
 from meerkat_actors.records.effects import (
     AppendTurn,
     ChargeRun,
-    Claim,
     CreateIdentity,
     DropJournal,
     EndInput,
@@ -38,6 +35,7 @@ from meerkat_actors.records.runs import JournalEntry
 from meerkat_actors.store.fencing import refused
 from meerkat_actors.store.memory_continuity import CONTINUITY_APPLY
 from meerkat_actors.store.memory_runtime import RUNTIME_APPLY
+from meerkat_actors.store.memory_sharing import SHARING_APPLY
 from meerkat_actors.store.memory_tables import GivenRow, HeadRow, ProgressRow
 from meerkat_actors.store.memory_work import No, Work, creation_mismatch, name_key
 
@@ -45,12 +43,6 @@ from meerkat_actors.store.memory_work import No, Work, creation_mismatch, name_k
 def apply_effect(effect: object, index: int, work: Work) -> No | None:
     """Do one effect, or say why not. What was done before in the unit is the caller's to undo."""
     return _APPLY[type(effect)](effect, index, work)
-
-
-def _claim(_: Claim, __: int, work: Work) -> No | None:
-    heads, key = work.tables.heads, work.fence.key
-    work.tables.put(heads, key, evolve(heads[key], token=work.fence.token))
-    return None
 
 
 def _create(effect: CreateIdentity, index: int, work: Work) -> No | None:
@@ -77,6 +69,7 @@ def _create(effect: CreateIdentity, index: int, work: Work) -> No | None:
             0,
             0,
             is_deleted=False,
+            owner=work.owner,
         ),
     )
     return None
@@ -253,6 +246,7 @@ def _append(effect: AppendTurn, _: int, work: Work) -> No | None:
             work.turn,
             work.turn if effect.sets_state else head.last_state,
             head.is_deleted,
+            head.owner,
         ),
     )
     return None
@@ -322,7 +316,6 @@ def _state_conflict(index: int, admission: AdmissionSequence, now: ProgressRow |
 
 _APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = MappingProxyType(
     {
-        Claim: _claim,
         CreateIdentity: _create,
         SetConfig: _configure,
         InsertInput: _insert,
@@ -336,5 +329,6 @@ _APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = M
         AppendTurn: _append,
         **CONTINUITY_APPLY,
         **RUNTIME_APPLY,
+        **SHARING_APPLY,
     }
 )

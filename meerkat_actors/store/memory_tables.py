@@ -21,6 +21,7 @@ from meerkat_actors.records.ids import (
     SessionId,
 )
 from meerkat_actors.records.inputs import InputKind, InputState
+from meerkat_actors.records.leases import Lease
 from meerkat_actors.records.runs import JournalEntry
 from meerkat_actors.records.standing import Former, SnapshotRow
 
@@ -46,6 +47,8 @@ class HeadRow:
     last_turn: int
     last_state: int
     is_deleted: bool
+    owner: int
+    """The incarnation that claimed it last; 0 once released."""
 
 
 @hot
@@ -100,7 +103,18 @@ class DocumentRow:
 class Tables:
     """Dicts of bytes. ``put`` and ``drop`` are the only writers, so ``undo`` is complete."""
 
-    def __init__(self) -> None:
+    def __init__(self, store_id: str) -> None:
+        self.store_id: str = store_id
+        self.incarnation: int = 0
+        self.was_clean: bool = True
+        self.sequence: int = 0
+        """The last one given out, of inputs and boundaries. No undoing brings it back."""
+        self.key: int = 0
+        """The last one given out, of identities. No undoing brings it back."""
+        self.running: set[int] = set()
+        """Owners whose store is open."""
+        self.owners: dict[int, Lease] = {}
+        """Those who share the store, by their incarnation."""
         self.names: dict[AgentIdentity, IdentityKey] = {}
         self.identities: dict[IdentityKey, AgentIdentity] = {}
         self.heads: dict[IdentityKey, HeadRow] = {}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from meerkat_actors.records.commits import DuplicateInput, Refused
+from collections.abc import Callable
+
+from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, Refused
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey
 from meerkat_actors.store.fencing import creation_refusal
 from meerkat_actors.store.memory_tables import Counter, Tables
 
-No = Refused | DuplicateInput
+No = Refused | DuplicateInput | HeldElsewhere
 
 
 @hot
@@ -20,6 +22,10 @@ class Work:
     fence: IdentityFence
     next_sequence: Counter
     next_key: Counter
+    owner: int
+    """The incarnation that commits."""
+    clock: Callable[[], int]
+    """By which leases run, in milliseconds."""
     turn: int
     """The sequence of the boundary that the unit appends; 0 for none."""
 

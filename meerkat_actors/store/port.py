@@ -2,7 +2,7 @@
 
 Two implementations pass one conformance suite: ``memory`` (the reference meaning) and
 ``sqlite``. Nothing above the port may know which is below. All methods are called from one
-thread at a time; only ``commit``, ``begin`` and ``end`` write.
+thread at a time; only ``commit``, ``begin``, ``end`` and ``look_around`` write.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.leases import News
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 
@@ -39,6 +40,11 @@ class Store(Protocol):
         """Pages that wait for a checkpoint; 0 where there is no such thing."""
         ...
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other runtimes serve the same state: then what one serves it claims first, each by itself."""
+        ...
+
     def begin(self) -> Opening:
         """Begin to serve: raise the incarnation in one real write transaction.
 
@@ -59,7 +65,8 @@ class Store(Protocol):
     def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         """Commit units in one transaction: one outcome per unit, in order.
 
-        Each unit is all or nothing, and a refused unit does not disturb its neighbours.
+        Each unit is all or nothing, and a refused unit does not disturb its neighbours. A runtime whose
+        place in a shared store was taken over gets ``STALE_OWNER`` for all of them.
 
         Raises:
             StoreError: the outcome of the whole batch is unknown.
@@ -87,7 +94,18 @@ class Store(Protocol):
         ...
 
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
-        """Existing agents that have an open input or mail; what a facade serves (its kind begins with @) is none."""
+        """Existing agents with an open input or mail that no other runtime holds, in the order of their names.
+
+        What a facade serves (its kind begins with @) is no agent.
+        """
+        ...
+
+    def look_around(self) -> News:
+        """Keep this runtime's place in a shared store, end the leases that are over, and tell what is left to do.
+
+        To be called often, at least each quarter of a lease. An exclusive store has no news. A runtime
+        that lost its lease begins again with ``begin``: what it claimed may be another's.
+        """
         ...
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:

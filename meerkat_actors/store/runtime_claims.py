@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 from attrs import define, evolve
 
 from meerkat_actors.errors import (
+    AlreadyOwnedError,
     CounterExhaustedError,
     DuplicateReceiptError,
     GenerationConflictError,
@@ -28,7 +29,7 @@ from meerkat_actors.errors import (
     UnsupportedError,
 )
 from meerkat_actors.records.activation import Broken
-from meerkat_actors.records.commits import Committed, DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.commits import Committed, DuplicateInput, HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.effects import Claim, CreateIdentity, Effect, InsertInput, Unit
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.fence import IdentityFence
@@ -74,6 +75,7 @@ class Claims:
             RecordDeletedError: it was deleted.
             IdentityBrokenError: its rows contradict each other.
             OwnershipLostError: somebody claimed it in between.
+            AlreadyOwnedError: another process that shares the store holds it.
         """
         holding = self._holdings.get(identity)
         if holding is None:
@@ -124,9 +126,16 @@ class Claims:
         return found
 
     def _refuse(
-        self, holding: Holding, effects: tuple[Effect, ...], outcome: Refused | DuplicateInput, operation: str
+        self,
+        holding: Holding,
+        effects: tuple[Effect, ...],
+        outcome: Refused | DuplicateInput | HeldElsewhere,
+        operation: str,
     ) -> NoReturn:
         identity, effect = holding.identity, effects[outcome.effect] if outcome.effect >= 0 else None
+        if isinstance(outcome, HeldElsewhere):
+            holder = outcome.holder
+            raise AlreadyOwnedError(identity=identity, holder=holder.name, expires_in=holder.expires_in)
         if isinstance(outcome, DuplicateInput):
             assert isinstance(effect, InsertInput)
             raise IdempotencyConflictError(

@@ -12,6 +12,7 @@ from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import Effect, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.leases import News
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.port import Store
@@ -26,6 +27,7 @@ class FaultyStore:
 
     def __init__(self, inner: Store, *, inline: bool = True) -> None:
         self.inner = inner
+        self.is_shared = inner.is_shared
         self.inline = inline
         self.wal_pages = 0
         self.batches: list[tuple[Unit, ...]] = []
@@ -127,6 +129,10 @@ class FaultyStore:
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
         self.before_read("identities_with_work", None)
         return self.inner.identities_with_work()
+
+    def look_around(self) -> News:
+        self.before_read("look_around", None)
+        return self.inner.look_around()
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
         self.before_read("find_input", identity)

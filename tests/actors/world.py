@@ -30,6 +30,9 @@ class VirtualEnv(SystemEnv):
     def wall_ms(self) -> int:
         return 1_700_000_000_000 + round(1000 * trio.current_time())
 
+    def boot_ms(self) -> int:
+        return round(1000 * trio.current_time())
+
 
 @asynccontextmanager
 async def running(

@@ -90,7 +90,7 @@ def test_status_tells_what_is_there_and_that_nobody_owns_it(office: Path) -> Non
     (status,) = rows("status", "a.db", cwd=office)
     assert status["database"] == str(office / "a.db")
     assert status["bytes"] == (office / "a.db").stat().st_size
-    assert (status["owner"], status["log_bytes"], status["clean"], status["incarnation"]) == (None, 0, True, 1)
+    assert (status["owners"], status["log_bytes"], status["clean"], status["incarnation"]) == ([], 0, True, 1)
     assert (status["identities"], status["turns"], status["open_inputs"]) == (2, 6, 0)
     assert status["identities_exact"] is status["turns_exact"] is True
 
@@ -335,7 +335,7 @@ def test_every_command_works_while_another_process_owns_the_database_and_writes(
     ended = run("status", "a.db", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"process {writing.pid}" in ended.stdout
-    assert (before["owner"], before["identities"], before["clean"]) == (writing.pid, 1, False)
+    assert (before["owners"], before["identities"], before["clean"]) == ([writing.pid], 1, False)
     assert f"process {writing.pid}" in told("status", "a.db", cwd=tmp_path)
     for command in ("identities", "inputs", "events"):
         assert rows(command, "a.db", cwd=tmp_path)

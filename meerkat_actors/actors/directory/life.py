@@ -8,11 +8,13 @@ from typing import Final
 
 import trio
 
+from meerkat_actors.actors.directory.lease import keep_lease
 from meerkat_actors.actors.directory.registry import Directory
 from meerkat_actors.actors.identity import (
     BrokenIdentityError,
     Counters,
     Entry,
+    HeldElsewhereError,
     Surroundings,
     run_identity,
 )
@@ -21,10 +23,12 @@ from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.turn import AgentKind, TurnJob, run_turn
 from meerkat_actors.errors import (
+    AlreadyOwnedError,
     OwnershipLostError,
     OwnerStoppedError,
     StoreError,
     StoreFailedError,
+    StoreFullError,
 )
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.events import OwnerCrashed
@@ -75,6 +79,8 @@ async def open_directory(
         )
         directory.open(lambda entry: owners.start_soon(_supervise, directory, entry, around))
         owners.start_soon(_sweep, directory, limits)
+        if storage.is_shared:
+            owners.start_soon(keep_lease, directory, storage, limits, observers)
         for identity in pending:
             directory.post_mail(identity)
         yield
@@ -143,7 +149,7 @@ async def _supervise(directory: Directory, entry: Entry, around: Surroundings) -
     """Run owners of one identity, one after another, until one ends in good order.
 
     Owns:  the entry's place in the directory.
-    Ends:  with its owner; a lost fence retires it, and so does crashing too often.
+    Ends:  with its owner; a lost fence retires it, and so do a holder elsewhere and crashing too often.
     """
     crashes: list[float] = []  # not a deque: an empty one takes 760 bytes of every live identity
     unclean = not around.storage.opening.was_clean
@@ -153,9 +159,19 @@ async def _supervise(directory: Directory, entry: Entry, around: Surroundings) -
                 await run_identity(entry, around, charges_interruption=unclean)
             except BrokenIdentityError as error:
                 directory.quarantine(entry, error.reason, error.detail)
+            except HeldElsewhereError as error:
+                holder, expires_in = error.holder.name, error.holder.expires_in
+                owned = AlreadyOwnedError(identity=entry.identity, holder=holder, expires_in=expires_in)
+                entry.mailbox.refuse_leftovers(owned)
             except (OwnershipLostError, StoreFailedError) as error:
                 # Another owner exists, or storage ends the runtime: neither is ours to mend.
-                around.observers.notify(OwnerCrashed(identity=entry.identity, error=str(error)))
+                if not entry.is_lost:  # of a lost lease observers are told once for all
+                    around.observers.notify(OwnerCrashed(identity=entry.identity, error=str(error)))
+            except StoreFullError as error:
+                entry.mailbox.refuse_leftovers(error)
+                await trio.sleep(around.limits.full_retry_seconds)
+                if entry.mail_waiting or not entry.mailbox.is_empty:
+                    continue
             except StoreError as error:
                 directory.quarantine(entry, "store", str(error))
             except Exception as error:  # noqa: BLE001 - the supervisor: whatever it was, it stays one identity's

@@ -68,6 +68,10 @@ class Directory:
         """Whether no owner may start any more: the last ones are ending, or ended."""
         return self._phase is RuntimePhase.CLOSED
 
+    def is_live(self, identity: AgentIdentity) -> bool:
+        """Whether an owner of the identity is in memory. The one thing that another thread may ask."""
+        return identity in self._entries
+
     def open(self, start_owner: Callable[[Entry], None]) -> None:
         """Begin to start owners."""
         self._start_owner = start_owner
@@ -168,6 +172,13 @@ class Directory:
             if entry.parked_at > before:
                 break
             self._evict(entry)
+
+    def lose_all(self) -> int:
+        """Let every owner end without another write: what they hold may be another runtime's. How many there are."""
+        for entry in self._entries.values():
+            entry.is_lost = True
+            entry.mailbox.wake()
+        return len(self._entries)
 
     def end(self) -> None:
         """Let every owner end once its mailbox is empty."""

@@ -7,4 +7,5 @@ from meerkat_actors.actors.identity.owner import run_identity as run_identity
 from meerkat_actors.actors.identity.surroundings import UNREADABLE as UNREADABLE
 from meerkat_actors.actors.identity.surroundings import BrokenIdentityError as BrokenIdentityError
 from meerkat_actors.actors.identity.surroundings import Counters as Counters
+from meerkat_actors.actors.identity.surroundings import HeldElsewhereError as HeldElsewhereError
 from meerkat_actors.actors.identity.surroundings import Surroundings as Surroundings

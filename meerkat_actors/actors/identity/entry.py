@@ -20,6 +20,8 @@ class Entry:
     """Whether the directory asked the owner to leave memory when it is idle."""
     is_ending: bool = False
     """Whether the runtime is leaving: the owner ends once its mailbox is empty."""
+    is_lost: bool = False
+    """Whether the runtime lost its lease: whatever this owner holds may be another's."""
     parked_at: float = 0.0
     brings_config: str | None = None
     """The kind that a configuration in the mailbox is for: the stored one of that kind need not be readable."""

@@ -6,6 +6,7 @@ from typing import Final
 
 import trio
 
+from meerkat_actors.actors.identity.claiming import claim, read_activation, release, require_lease
 from meerkat_actors.actors.identity.concluding import Owner, answer, check_turn_ended, conclude_lap, end_turn
 from meerkat_actors.actors.identity.entry import Entry
 from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
@@ -23,7 +24,7 @@ from meerkat_actors.errors import (
 from meerkat_actors.machines.identity import decide
 from meerkat_actors.machines.lap import Decision, Stamp
 from meerkat_actors.machines.state import IdentityState, begin
-from meerkat_actors.records.activation import Activation, Broken
+from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.commands import (
     Command,
     Create,
@@ -57,7 +58,9 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
     Ends:     idle and asked to leave; at the runtime's end; with its turn ended before it.
 
     Raises:
-        OwnershipLostError: a newer fencing token exists.
+        OwnershipLostError: a newer fencing token exists, or the runtime lost its lease.
+        HeldElsewhereError: another runtime that shares the store holds it.
+        StoreFullError: it could not be claimed.
         BrokenIdentityError: the identity's rows contradict each other, or its kind is unknown.
     """
     owner = Owner(entry, around, {}, None, None, False, [])
@@ -80,9 +83,11 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
     state = await _activate(owner, charges_interruption)
     mailbox, fold_max = owner.entry.mailbox, owner.around.limits.fold_max
     while True:
+        require_lease(owner)
         envelopes = mailbox.drain(fold_max)
         if not envelopes and not _has_business(owner, state):
             if _park_or_leave(owner, state):
+                await release(owner, state)
                 return
             woken = await mailbox.wait()
             if woken is None:
@@ -111,22 +116,31 @@ def _is_mail(envelope: Envelope) -> bool:
 
 
 async def _activate(owner: Owner, charges_interruption: bool) -> IdentityState:
-    identity = owner.entry.identity
-    # Cleared before the read: what is sent after it sets the bit again.
-    owner.entry.mail_waiting = False
-    activation = await owner.around.storage.read(lambda store: store.activate(identity))
-    if isinstance(activation, Broken):
-        raise BrokenIdentityError(reason=activation.reason, detail=activation.detail)
-    if activation.head is not None and activation.head.kind not in owner.around.agents:
-        known = ", ".join(owner.around.agents) or "none"
-        raise BrokenIdentityError(
-            reason="unknown_kind", detail=f"kind {activation.head.kind!r} is not registered, only: {known}"
-        )
+    activation = await _read_servable(owner)
+    is_shared = owner.around.storage.is_shared
+    while is_shared and activation.head is not None:
+        # Whoever held it last told by releasing it whether the end was a good one.
+        charges_interruption = activation.head.owner != 0
+        token = await claim(owner, activation, activation.head)
+        activation = await _read_servable(owner)
+        if activation.head is not None and activation.head.token == token:
+            break
+    is_claimed = is_shared and activation.head is not None
+    return begin(activation, charges_interruption=charges_interruption, is_claimed=is_claimed)
+
+
+async def _read_servable(owner: Owner) -> Activation:
+    activation = await read_activation(owner)
     if activation.head is not None:
-        _check_readable(owner, owner.around.agents[activation.head.kind], activation)
-    if activation.has_mail:
-        owner.entry.mail_waiting = True
-    return begin(activation, charges_interruption=charges_interruption)
+        _check_servable(owner, activation, activation.head.kind)
+    return activation
+
+
+def _check_servable(owner: Owner, activation: Activation, kind: str) -> None:
+    if kind not in owner.around.agents:
+        known = ", ".join(owner.around.agents) or "none"
+        raise BrokenIdentityError(reason="unknown_kind", detail=f"kind {kind!r} is not registered, only: {known}")
+    _check_readable(owner, owner.around.agents[kind], activation)
 
 
 def _check_readable(owner: Owner, kind: AgentKind, activation: Activation) -> None:
@@ -171,7 +185,7 @@ def _room(owner: Owner, state: IdentityState) -> int:
 
 
 def _park_or_leave(owner: Owner, state: IdentityState) -> bool:
-    """Park, or end: asked to leave while idle, or the runtime ends. No schedule point from here to the end."""
+    """Park, or end: asked to leave while idle, or the runtime ends. No schedule point from here to the release."""
     entry = owner.entry
     is_open = state.has_open_input or owner.turn is not None or (entry.mail_waiting and state.is_created)
     if entry.is_ending and owner.turn is None:
@@ -205,8 +219,11 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
 
     def conclude(outcome: CommitOutcome) -> None:
         if type(outcome) is Committed:
+            if not state.is_created and around.storage.is_shared:
+                owner.entry.mail_waiting = True  # what others sent to the name before it was ours
             conclude_lap(owner, envelopes, state, decision)
 
+    require_lease(owner)
     # Replies and the next turn follow the commit in one synchronous step; we wake up a pass later.
     outcome = await around.storage.commit(decision.unit, conclude)
     if type(outcome) is not Committed:

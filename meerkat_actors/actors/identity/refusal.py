@@ -11,12 +11,13 @@ from meerkat_actors.errors import (
     UsageError,
 )
 from meerkat_actors.records.commands import Command, Send
-from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity
 from meerkat_actors.records.outcomes import Admission
 
 _FENCE_LOST: Final = frozenset(
     {
+        RefusalReason.STALE_OWNER,
         RefusalReason.STALE_FENCING_TOKEN,
         RefusalReason.STALE_GENERATION,
         RefusalReason.STALE_CHECKPOINT_VERSION,
@@ -30,7 +31,9 @@ def is_fence_lost(refused: Refused) -> bool:
     return refused.reason in _FENCE_LOST
 
 
-def answer_refusal(identity: AgentIdentity, command: Command, outcome: Refused | DuplicateInput) -> object:
+def answer_refusal(
+    identity: AgentIdentity, command: Command, outcome: Refused | DuplicateInput | HeldElsewhere
+) -> object:
     """The answer for the one command whose unit was refused.
 
     Raises:

@@ -14,6 +14,7 @@ from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.turn import AgentKind, TurnJob
 from meerkat_actors.records.env import Env
+from meerkat_actors.records.leases import Holder
 from meerkat_actors.records.limits import Limits
 
 _WALL_MS_MAX: Final = 2**62
@@ -31,6 +32,14 @@ class BrokenIdentityError(Exception):
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+
+
+class HeldElsewhereError(Exception):
+    """Another runtime that shares the store holds the identity. Never leaves this floor."""
+
+    def __init__(self, holder: Holder) -> None:
+        super().__init__(holder)
+        self.holder = holder
 
 
 @define(eq=False)

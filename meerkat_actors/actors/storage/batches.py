@@ -81,6 +81,11 @@ class Batches:
         return self._store.location
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other runtimes serve the same state."""
+        return self._store.is_shared
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is under way."""
         return not self._waiting and not self._is_busy

@@ -35,6 +35,7 @@ class StorageHandle:
         self.opening = opening
         self.counters: StorageCounters = batches.counters
         self.location: str = batches.location
+        self.is_shared: bool = batches.is_shared
 
     def check_home(self) -> None:
         """Refuse a caller from elsewhere.

@@ -1,28 +1,79 @@
-"""One process per store: an advisory lock that the kernel releases on death, however it comes."""
+"""Who may open a store: advisory locks that the kernel releases on death, however it comes.
+
+One file beside the store, with two kinds of locks on it. ``flock`` of the whole file: exclusive for the
+one process of an exclusive store, and for whoever makes or migrates one; shared for those that share it.
+And for each owner that shares, one byte at its number, locked as an open file description (F_OFD_SETLK):
+unlike POSIX record locks these don't vanish when some other descriptor of the file is closed.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from meerkat_actors.errors import StoreInUseError
+import apsw
+
+from meerkat_actors.errors import StoreError, StoreInUseError
+from meerkat_actors.records.leases import Ownership
 
 PROCESSES: Final = "/proc"
+
+SHARED: Final = "shared"
+_WAIT_MS: Final = 10
+_WAITS: Final = 100
+"""For a second in all: whoever makes or migrates the store has it for milliseconds."""
+_FLOCK: Final = "hhqqi4x"
+"""``struct flock`` of fcntl(2): type, whence, start, length, pid."""
 
 
 class StoreLock:
     """Held from opening to closing. Its file stays: to delete it would let two openers lock two files."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, is_alone: bool) -> None:
         self._descriptor: int | None = descriptor
+        self.is_alone = is_alone
+        """Whether nobody else has the store open."""
+
+    def share(self) -> None:
+        """Let others in who share. Between the two locks an exclusive opener may come first.
+
+        Raises:
+            BlockingIOError: one did.
+        """
+        assert self._descriptor is not None
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        self.is_alone = False
+
+    def hold(self, owner: int) -> None:
+        """Lock the byte of an owner, until ``let_go`` or the end of this process.
+
+        Raises:
+            OSError: another process holds it.
+        """
+        self._byte(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, owner)
+
+    def let_go(self, owner: int) -> None:
+        """Unlock the byte of an owner of this process."""
+        if self._descriptor is not None:
+            self._byte(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, owner)
+
+    def is_held(self, owner: int) -> bool:
+        """Whether another process holds the byte of an owner."""
+        return self._byte(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, owner) != fcntl.F_UNLCK
+
+    def _byte(self, command: int, kind: int, owner: int) -> int:
+        assert self._descriptor is not None
+        asked = struct.pack(_FLOCK, kind, os.SEEK_SET, owner, 1, 0)
+        return int(struct.unpack(_FLOCK, fcntl.fcntl(self._descriptor, command, asked))[0])
 
     def sign(self) -> None:
         """Say who holds it, for the next one who asks."""
         assert self._descriptor is not None
-        note = f"{os.getpid()} {_own_start()}\n".encode()
+        note = f"{os.getpid()} {_own_start()}\n".encode() if self.is_alone else f"{SHARED}\n".encode()
         os.pwrite(self._descriptor, note, 0)
         os.ftruncate(self._descriptor, len(note))
 
@@ -39,13 +90,16 @@ def is_known(path: str) -> bool:
 
 
 @contextmanager
-def locked_until_success(path: str) -> Generator[StoreLock, None, None]:
+def locked_until_success(path: str, ownership: Ownership = "exclusive") -> Generator[StoreLock, None, None]:
     """Lock the store at ``path``; leaving the block by an exception releases it, otherwise it stays held.
+
+    Who comes to share gets it alone if nobody is there, to make or migrate it, and ``share``s it then.
 
     Raises:
         StoreInUseError: another opener holds it; the error names its process.
+        StoreError: ``shared``, and this system has no such locks.
     """
-    lock = _acquire(path)
+    lock = _acquire_shared(path) if ownership == "shared" else _acquire(path, fcntl.LOCK_EX)
     try:
         yield lock
     except BaseException:
@@ -53,11 +107,22 @@ def locked_until_success(path: str) -> Generator[StoreLock, None, None]:
         raise
 
 
-def _acquire(path: str) -> StoreLock:
+def _acquire_shared(path: str) -> StoreLock:
+    if not hasattr(fcntl, "F_OFD_SETLK"):
+        raise StoreError(path=path, problem="can't be shared: this system lacks locks of open files; use 'exclusive'")
+    for _ in range(_WAITS):
+        for operation in (fcntl.LOCK_EX, fcntl.LOCK_SH):
+            with suppress(StoreInUseError):
+                return _acquire(path, operation)
+        apsw.sleep(_WAIT_MS)
+    return _acquire(path, fcntl.LOCK_SH)
+
+
+def _acquire(path: str, operation: int) -> StoreLock:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(f"{path}.lock", flags, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = _holder(descriptor)
         os.close(descriptor)
@@ -65,12 +130,14 @@ def _acquire(path: str) -> StoreLock:
     except BaseException:
         os.close(descriptor)
         raise
-    return StoreLock(descriptor)
+    return StoreLock(descriptor, is_alone=operation == fcntl.LOCK_EX)
 
 
 def _holder(descriptor: int) -> str:
     # Between its lock and its signature a holder has no name yet.
     words = os.pread(descriptor, 64, 0).decode("ascii", "replace").split()
+    if words == [SHARED]:
+        return "runtimes that share it (ownership='shared')"
     if len(words) != 2 or not words[0].isdecimal():
         return "another process"
     try:

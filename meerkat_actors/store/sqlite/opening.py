@@ -1,4 +1,4 @@
-"""Open a store: look, lock, look again, create if there is none, connect, and believe no pragma unread.
+"""Open a store: look, lock, look again, create or migrate, connect, and believe neither schema nor pragma unread.
 
 Nothing is created or changed where opening is refused. The file is never opened with ``open()``
 while it could be connected: closing it would drop SQLite's POSIX locks.
@@ -23,14 +23,23 @@ from meerkat_actors.errors import (
     StoreCorruptError,
     StoreError,
     StoreFullError,
+    StoreInUseError,
     UnsupportedPlatformWarning,
 )
 from meerkat_actors.records.env import Env, SystemEnv
+from meerkat_actors.records.leases import Ownership
+from meerkat_actors.records.limits import Limits
+from meerkat_actors.store.sharing import Membership
+from meerkat_actors.store.sqlite.connecting import closed_on_failure
 from meerkat_actors.store.sqlite.creating import create
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.header import real_path, require_ours
-from meerkat_actors.store.sqlite.locking import is_known, locked_until_success
+from meerkat_actors.store.sqlite.locking import StoreLock, is_known, locked_until_success
+from meerkat_actors.store.sqlite.migrating import migrate
+from meerkat_actors.store.sqlite.objects import require_current
 from meerkat_actors.store.sqlite.rows import extended_code, typed
+from meerkat_actors.store.sqlite.schema import SCHEMA_VERSION
+from meerkat_actors.store.sqlite.sharing import SqliteLeases, boot_of_machine, wait_for_others
 from meerkat_actors.store.sqlite.store import SqliteStore
 
 Synchronous = Literal["full", "normal"]
@@ -84,38 +93,55 @@ def open_sqlite(
     path: str | os.PathLike[str],
     *,
     synchronous: Synchronous = "full",
+    ownership: Ownership = "exclusive",
+    lease_seconds: float | None = None,
     vfs: str | None = None,
     env: Env | None = None,
 ) -> SqliteStore:
     """Open the store in the file at ``path``, or create it. Its cost is independent of its size.
 
-    The store is this process's until ``close``: ``<path>.lock`` says so. ``synchronous="normal"``
-    loses the last commits of a power cut. ``vfs`` names a registered VFS over real files. On another
-    platform than Linux it warns with ``UnsupportedPlatformWarning``, before anything is touched.
+    A file that an earlier version left, from schema 3 on, is migrated: once, durably, in one transaction. That alone
+    costs more the more identities there are (1 to 4 us each).
+
+    The store is this process's until ``close``: ``<path>.lock`` says so. With ``ownership="shared"`` others
+    may share it; what one claims is its own for as long as it lives, and commits or looks around at least
+    every ``lease_seconds`` (``Limits.lease_seconds``). ``synchronous="normal"`` loses the last commits of
+    a power cut. ``vfs`` names a registered VFS over real files. On another platform than Linux it
+    warns with ``UnsupportedPlatformWarning``, before anything is touched.
 
     Raises:
         UsageError: ``path`` is no path.
-        StoreInUseError: another process, or this one, holds the store.
+        StoreInUseError: another opener has the store to itself, or shares it and this one would not.
         NotOurStoreError: the file is something else, or empty; it was not touched.
-        StoreSchemaError: a newer version wrote it; it was not touched.
+        StoreSchemaError: a newer version wrote it, or one that was never released; it was not touched.
+        StoreCorruptError: it is damaged, or holds tables, indexes, triggers or views that are not ours.
         StoreError: it can't be read or written; nothing was created.
     """
     real = real_path(path)
     level = _SYNCHRONOUS.get(synchronous)
     if level is None:
         raise InvalidValueError(problem=f"synchronous={synchronous!r}: use 'full' or 'normal'")
+    if ownership not in {"exclusive", "shared"}:
+        raise InvalidValueError(problem=f"ownership={ownership!r}: use 'exclusive' or 'shared'")
+    seconds = Limits().lease_seconds if lease_seconds is None else Limits(lease_seconds=lease_seconds).lease_seconds
+    environment = SystemEnv() if env is None else env
     _warn_elsewhere(real)
     try:
         _require_sqlite(real)
         if not is_known(real):  # what is refused gets no lock file
             _inspect(real, vfs)
-        with locked_until_success(real) as lock:
+        with locked_until_success(real, ownership) as lock:
             # Whatever was seen before the lock may have changed hands since.
-            exists = _inspect(real, vfs)
+            version = _inspect(real, vfs)
             lock.sign()
-            if not exists:
-                create(real, vfs=vfs, store_id=(SystemEnv() if env is None else env).new_id())
-            return SqliteStore(real, _connect(real, level, vfs), lock)
+            if version is None:
+                _require_alone(real, lock)
+                create(real, vfs=vfs, store_id=environment.new_id())
+            elif version != SCHEMA_VERSION and lock.is_alone:
+                migrate(real, vfs)
+            if ownership == "exclusive":
+                return SqliteStore(real, _connect(real, level, vfs), lock)
+            return _join(real, _connect(real, level, vfs), lock, environment, seconds)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
@@ -126,6 +152,30 @@ def open_sqlite(
         if isinstance(error, apsw.FullError) or extended_code(error) == apsw.SQLITE_IOERR_SHMSIZE:
             raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
         raise StoreError(path=real, problem=f"can't be opened: {error}") from error
+
+
+def _require_alone(path: str, lock: StoreLock) -> None:
+    if not lock.is_alone:
+        raise StoreError(path=path, problem="was deleted while others share it; end them, then restore it")
+
+
+def _join(path: str, connection: apsw.Connection, lock: StoreLock, env: Env, lease_seconds: float) -> SqliteStore:
+    with closed_on_failure(connection, path):
+        wait_for_others(connection)
+        if lock.is_alone:
+            try:
+                lock.share()
+            except BlockingIOError as error:
+                raise StoreInUseError(path=path, holder="another process") from error
+            lock.sign()
+        membership = Membership(
+            SqliteLeases(typed(connection), lock),
+            clock=env.boot_ms,
+            boot=boot_of_machine(),
+            holder=f"process {os.getpid()}",
+            lease_seconds=lease_seconds,
+        )
+        return SqliteStore(path, connection, lock, membership)
 
 
 def _warn_elsewhere(path: str) -> None:
@@ -145,8 +195,8 @@ def _require_sqlite(path: str) -> None:
         raise StoreError(path=path, problem=f"SQLite {have} can corrupt it; install an apsw with {wanted} or newer")
 
 
-def _inspect(path: str, vfs: str | None) -> bool:
-    """Whether a store of ours is there; False where it may be created.
+def _inspect(path: str, vfs: str | None) -> int | None:
+    """The schema version in the header of the store that is there; None where it may be created.
 
     Raises:
         StoreError: neither; nothing was touched.
@@ -168,7 +218,7 @@ def _inspect(path: str, vfs: str | None) -> bool:
             raise StoreCorruptError(
                 path=path, problem="the database is gone and its log is not; restore it, or delete the -wal file"
             ) from None
-        return False
+        return None
     if not stat.S_ISREG(status.st_mode):
         raise NotOurStoreError(path=path, problem="is no file; a store is one")
     if status.st_size == 0:
@@ -179,19 +229,19 @@ def _inspect(path: str, vfs: str | None) -> bool:
         raise StoreError(path=path, problem="has several names (hard links), and its lock knows one; remove the others")
     if not os.access(path, os.R_OK | os.W_OK):
         raise StoreError(path=path, problem="is not readable and writable for this user")
-    require_ours(path, vfs)
-    return True
+    return require_ours(path, vfs)
 
 
 def _connect(path: str, synchronous: int, vfs: str | None) -> apsw.Connection:
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs, statementcachesize=STATEMENTS_CACHED)
-    try:
+    with closed_on_failure(connection, path):
         # Before the first statement: who only looks may be rebuilding the log's index.
         connection.set_busy_timeout(BUSY_MS)
         for setting, value in _SETTINGS:
             if connection.config(setting, value) != value:
                 raise StoreError(path=path, problem=f"SQLite does not take its setting {setting} = {value}")
         database = typed(connection)
+        require_current(path, database)
         for name, wanted in (*_PRAGMAS, ("synchronous", synchronous)):
             database.execute(f"PRAGMA {name} = {wanted}").fetchall()
             row = database.execute(f"PRAGMA {name}").fetchone()
@@ -199,7 +249,4 @@ def _connect(path: str, synchronous: int, vfs: str | None) -> apsw.Connection:
                 raise StoreError(path=path, problem=f"SQLite keeps {name} at {row}, and {wanted} is needed")
         if connection.readonly("main"):
             raise StoreError(path=path, problem="is read-only")
-    except BaseException:
-        connection.close()
-        raise
     return connection

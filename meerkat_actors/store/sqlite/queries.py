@@ -25,6 +25,7 @@ READ_IDENTITY: Final = """
 SELECT name.key, head.kind, head.token, head.generation, head.version, head.session, head.digest,
        head.message_count, head.sends, head.tombstone, head.last_state,
        turn.identity, turn.generation, turn.version, turn.digest,
+       head.owner,
        max(coalesce(head.admissions, 0),
            coalesce((SELECT max(admission) FROM input INDEXED BY input_admission
                       WHERE input.identity = name.key AND input.admission IS NOT NULL), 0)),
@@ -68,13 +69,44 @@ SELECT input.seq, input.sender, sender.name, input.input_id, input.kind, input.c
 """
 
 # Grows with the open inputs, which is what it is asked for. A kind that begins with @ is a facade's, no agent's.
+# Without what another owner (not ?1) holds.
 READ_IDENTITIES_WITH_WORK: Final = """
 SELECT name.name
   FROM (SELECT DISTINCT identity FROM input INDEXED BY input_open WHERE state < 3) AS busy
   JOIN head ON head.key = busy.identity
   JOIN name ON name.key = busy.identity
  WHERE head.tombstone = 0 AND substr(head.kind, 1, 1) <> '@'
+   AND (head.owner = ?1 OR NOT EXISTS (SELECT 1 FROM owner WHERE owner.key = head.owner))
  ORDER BY name.name
+"""
+
+# The same, of those with mail beyond the sequence ?2: grows with what came since.
+READ_IDENTITIES_WITH_MAIL: Final = """
+SELECT name.name
+  FROM (SELECT DISTINCT identity FROM input NOT INDEXED WHERE seq > ?2 AND state = 0) AS busy
+  JOIN head ON head.key = busy.identity
+  JOIN name ON name.key = busy.identity
+ WHERE head.tombstone = 0 AND substr(head.kind, 1, 1) <> '@'
+   AND (head.owner = ?1 OR NOT EXISTS (SELECT 1 FROM owner WHERE owner.key = head.owner))
+ ORDER BY name.name
+"""
+
+# -- sharing ------------------------------------------------------------------------------
+
+READ_LEASES: Final = """
+SELECT key, holder, boot, expires, ttl FROM owner
+"""
+
+# Who holds an identity, if anybody does: then a claim of another's is refused.
+READ_HOLDER: Final = """
+SELECT owner.key, owner.holder, owner.boot, owner.expires, owner.ttl
+  FROM head JOIN owner ON owner.key = head.owner
+ WHERE head.key = ?1
+"""
+
+# Changes when another connection has committed.
+READ_DATA_VERSION: Final = """
+PRAGMA data_version
 """
 
 # -- listings -----------------------------------------------------------------------------

@@ -51,9 +51,9 @@ def _read_activation(
     if found is None:
         return assemble(IdentityRows(identity, fresh_key(), None, None, None, (), 0, has_mail=False), lambda _: {})
     key = IdentityKey(found[0])
-    head = None if found[1] is None else head_of(found[1:9])
+    head = None if found[1] is None else head_of((*found[1:9], found[15]))
     tombstone, last_state = found[9:11]
-    admissions, has_mail, config_version, config = found[15:]
+    admissions, has_mail, config_version, config = found[16:]
     broken = None if head is None else unservable(identity, head.kind, is_deleted=bool(tombstone))
     if broken is not None:
         return broken
@@ -83,9 +83,9 @@ def read_mail(database: Database, key: IdentityKey, limit: int) -> tuple[Mail, .
     return tuple(mail_of(row) for row in database.execute(queries.READ_MAIL, (key, max(limit, 0))))
 
 
-def read_identities_with_work(database: Database) -> tuple[AgentIdentity, ...]:
-    """Identities with open inputs or mail, in the order of their names."""
-    return tuple(AgentIdentity(row[0]) for row in database.execute(queries.READ_IDENTITIES_WITH_WORK))
+def read_identities_with_work(database: Database, owner: int) -> tuple[AgentIdentity, ...]:
+    """Identities with open inputs or mail that no other owner holds, in the order of their names."""
+    return tuple(AgentIdentity(row[0]) for row in database.execute(queries.READ_IDENTITIES_WITH_WORK, (owner,)))
 
 
 def read_input(database: Database, identity: AgentIdentity, input_id: InputId) -> InputRow | None:

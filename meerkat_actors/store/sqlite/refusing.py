@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import apsw
 
-from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.continuity_effects import CreateRecord, Exhume
 from meerkat_actors.records.effects import (
     ChargeRun,
@@ -31,6 +31,7 @@ from meerkat_actors.store.fencing import (
     beginning_of,
     creation_refusal,
     fence_refusal,
+    held_elsewhere,
     in_order,
     refused,
 )
@@ -39,9 +40,10 @@ from meerkat_actors.store.sqlite.continuity_reading import CONTINUITY_EXPLAIN, s
 from meerkat_actors.store.sqlite.packing import Packer, pack_in_order
 from meerkat_actors.store.sqlite.rows import Database, Row, state_of
 from meerkat_actors.store.sqlite.runtime_refusing import RUNTIME_EXPLAIN
+from meerkat_actors.store.sqlite.sharing import lease_of
 from meerkat_actors.store.sqlite.steps import Step
 
-No = Refused | DuplicateInput
+No = Refused | DuplicateInput | HeldElsewhere
 
 
 def commit_unit(database: Database, packer: Packer, unit: Unit) -> No | None:
@@ -59,7 +61,7 @@ def commit_unit(database: Database, packer: Packer, unit: Unit) -> No | None:
     for step, row, index in entries:
         problem = _run(database, step, row)
         if problem is not None:
-            return _explained(database, unit, index) or refused(RefusalReason.OUT_OF_RANGE, index, problem)
+            return _explained(database, packer, unit, index) or refused(RefusalReason.OUT_OF_RANGE, index, problem)
     return None
 
 
@@ -110,8 +112,11 @@ def _creation_refusal(
     return None
 
 
-def _explained(database: Database, unit: Unit, index: int) -> No | None:
+def _explained(database: Database, packer: Packer, unit: Unit, index: int) -> No | None:
     effect = unit.effects[index]
+    if type(effect) is Claim:
+        holder = database.execute(queries.READ_HOLDER, (unit.fence.key,)).fetchone()
+        return None if holder is None else held_elsewhere(lease_of(holder), index, packer.clock())
     explain = _EXPLAIN.get(type(effect))
     return None if explain is None else explain(database, unit.fence.key, index, effect)
 

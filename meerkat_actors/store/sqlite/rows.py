@@ -84,8 +84,8 @@ def first_value(cursor: Cursor) -> Value:
 
 
 def head_of(row: tuple[Any, ...]) -> Head:
-    """From the first columns of ``READ_HEAD``, after the key."""
-    kind, token, generation, version, session, digest, message_count, sends = row
+    """From ``READ_IDENTITY``: what follows the key, and at last the owner."""
+    kind, token, generation, version, session, digest, message_count, sends, owner = row
     return Head(
         kind=kind,
         token=token,
@@ -95,6 +95,7 @@ def head_of(row: tuple[Any, ...]) -> Head:
         digest=digest,
         message_count=message_count,
         sends=sends,
+        owner=owner,
     )
 
 

@@ -18,10 +18,12 @@ from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.leases import LOST, NOTHING_NEW, News
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.fencing import FENCE, refused, unit_refusal
 from meerkat_actors.store.legible import legible
+from meerkat_actors.store.sharing import Membership
 from meerkat_actors.store.sqlite import continuity_reading, queries, reading, statements
 from meerkat_actors.store.sqlite.grouping import commit_units
 from meerkat_actors.store.sqlite.locking import StoreLock
@@ -29,6 +31,7 @@ from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.packing import Packer
 from meerkat_actors.store.sqlite.rows import typed
 from meerkat_actors.store.sqlite.runtime_reading import read_document, read_receipt
+from meerkat_actors.store.sqlite.sharing import Lookout
 
 R = TypeVar("R")
 
@@ -40,7 +43,9 @@ class SqliteStore:
     what its connection still reads may never have reached the disk.
     """
 
-    def __init__(self, path: str, connection: apsw.Connection, lock: StoreLock) -> None:
+    def __init__(
+        self, path: str, connection: apsw.Connection, lock: StoreLock, membership: Membership | None = None
+    ) -> None:
         self._path = path
         self._connection = connection
         self._database = typed(connection)
@@ -48,6 +53,8 @@ class SqliteStore:
         self._pid = os.getpid()
         self._naming = Naming(self._database)
         self._packer = Packer(self._naming)
+        self._membership = membership
+        self._lookout = Lookout(self._database)
         self._failure: str | None = None
         self._is_serving = False
         self._closed = False
@@ -71,6 +78,11 @@ class SqliteStore:
     def wal_pages(self) -> int:
         """See ``Store.wal_pages``."""
         return max(0, self._log_pages - self._copied_pages)
+
+    @property
+    def is_shared(self) -> bool:
+        """See ``Store.is_shared``."""
+        return self._membership is not None
 
     def begin(self) -> Opening:
         """See ``Store.begin``."""
@@ -111,7 +123,7 @@ class SqliteStore:
 
     def activate(self, identity: AgentIdentity) -> Activation | Broken:
         """See ``Store.activate``."""
-        return self._guarded(lambda: reading.read_activation(self._database, identity, self._naming.fresh))
+        return self._guarded(lambda: self._activate(identity))
 
     def pending_mail(self, key: IdentityKey, *, limit: int) -> tuple[Mail, ...]:
         """See ``Store.pending_mail``."""
@@ -119,7 +131,11 @@ class SqliteStore:
 
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
         """See ``Store.identities_with_work``."""
-        return self._listed(lambda: reading.read_identities_with_work(self._database))
+        return self._listed(lambda: reading.read_identities_with_work(self._database, self._packer.incarnation))
+
+    def look_around(self) -> News:
+        """See ``Store.look_around``."""
+        return NOTHING_NEW if self._membership is None else self._guarded(self._look_around)
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
         """See ``Store.find_input``."""
@@ -157,11 +173,7 @@ class SqliteStore:
         self, identities: Sequence[AgentIdentity], *, snapshots: SnapshotLook
     ) -> tuple[Standing | Broken, ...]:
         """See ``Store.read_standings``."""
-        return self._guarded(
-            lambda: continuity_reading.read_standings(
-                self._database, identities, self._naming.fresh, snapshots=snapshots
-            )
-        )
+        return self._guarded(lambda: self._read_standings(identities, snapshots))
 
     def read_snapshots(self, session_id: SessionId, *, limit: int) -> tuple[SnapshotRow, ...]:
         """See ``Store.read_snapshots``."""
@@ -172,23 +184,44 @@ class SqliteStore:
             self._database.execute(statements.BEGIN_IMMEDIATE)
             meta = self._database.execute(queries.READ_META).fetchone()
             counters = self._database.execute(queries.READ_COUNTERS).fetchone()
+            if meta is None or counters is None:
+                raise StoreCorruptError(path=self._path, problem="has lost its meta row; restore it from a backup")
+            store_id, incarnation, clean, sequence = meta
             self._database.execute(statements.BEGIN_INCARNATION)
+            self._join(incarnation + 1)
             self._database.execute(statements.COMMIT)
+        except BaseException:
+            if self._membership is not None:
+                self._lock.let_go(self._packer.incarnation)
+            raise
         finally:
             self._roll_back()
         self._require_in_place()
-        if meta is None or counters is None:
-            raise StoreCorruptError(path=self._path, problem="has lost its meta row; restore it from a backup")
-        store_id, incarnation, clean, sequence = meta
         last_input, last_turn, last_key = counters
-        self._packer.incarnation = incarnation + 1
         self._packer.sequence = max(sequence, last_input, last_turn)
-        self._naming.begin(last_key)
+        self._naming.begin(last_key, is_shared=self._membership is not None)
         self._is_serving = True
         return Opening(store_id=store_id, incarnation=incarnation + 1, was_clean=bool(clean))
 
+    def _join(self, owner: int) -> None:
+        former, self._packer.incarnation = self._packer.incarnation, owner
+        if self._membership is None:
+            self._database.execute(statements.DROP_LEASES)
+            return
+        self._packer.clock = self._membership.clock
+        self._lock.let_go(former)
+        self._lock.hold(owner)
+        self._membership.join(owner)
+        self._lookout = Lookout(self._database)
+
     def _end(self, *, clean: bool) -> None:
-        self._database.execute(statements.END_INCARNATION, (int(clean), self._packer.sequence))
+        try:
+            self._database.execute(statements.BEGIN_IMMEDIATE)
+            is_last = self._membership is None or self._membership.leave()
+            self._database.execute(statements.END_INCARNATION, (int(clean and is_last), self._packer.sequence))
+            self._database.execute(statements.COMMIT)
+        finally:
+            self._roll_back()
         self._require_in_place()
         self._is_serving = False
 
@@ -201,13 +234,54 @@ class SqliteStore:
     def _commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         assert self._is_serving, "commit outside begin and end"
         try:
-            outcomes = commit_units(self._database, self._packer, units)
+            enter = None if self._membership is None else self._enter
+            outcomes = commit_units(self._database, self._packer, units, enter)
         except apsw.FullError as error:
             return [refused(RefusalReason.STORE_FULL, FENCE, f"the disk is full: {error}")] * len(units)
         finally:
             self._roll_back()
         self._require_in_place()
         return outcomes
+
+    def _enter(self, units: Sequence[Unit]) -> bool:
+        assert self._membership is not None
+        if not self._membership.enter(units):
+            return False
+        # Others have committed since, and what they were given is in use.
+        meta = self._database.execute(queries.READ_META).fetchone()
+        counters = self._database.execute(queries.READ_COUNTERS).fetchone()
+        if meta is not None and counters is not None:
+            self._packer.sequence = max(self._packer.sequence, meta[3], counters[0], counters[1])
+        return True
+
+    def _look_around(self) -> News:
+        membership = self._membership
+        assert membership is not None
+        if membership.is_lost() or (membership.has_duty() and not self._do_duty(membership)):
+            return LOST
+        return News(is_lost=False, work=self._lookout.news(self._packer.incarnation, membership.others()))
+
+    def _do_duty(self, membership: Membership) -> bool:
+        try:
+            self._database.execute(statements.BEGIN_IMMEDIATE)
+            if not membership.do_duty():
+                return False
+            self._database.execute(statements.COMMIT)
+        finally:
+            self._roll_back()
+        self._require_in_place()
+        return True
+
+    def _activate(self, identity: AgentIdentity) -> Activation | Broken:
+        self._naming.spare(1)
+        found = reading.read_activation(self._database, identity, self._naming.fresh)
+        return found if self._membership is None else self._membership.held(found)
+
+    def _read_standings(
+        self, identities: Sequence[AgentIdentity], snapshots: SnapshotLook
+    ) -> tuple[Standing | Broken, ...]:
+        self._naming.spare(len(identities))
+        return continuity_reading.read_standings(self._database, identities, self._naming.fresh, snapshots=snapshots)
 
     def _checkpoint(self) -> None:
         self._log_pages, self._copied_pages = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)

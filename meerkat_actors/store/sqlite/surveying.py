@@ -10,6 +10,7 @@ from attrs import frozen
 from meerkat_actors.records.ids import AgentIdentity, InputId, uuid_text
 from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.store.sqlite import queries, reading, statements
+from meerkat_actors.store.sqlite.locking import SHARED
 from meerkat_actors.store.sqlite.rows import Database, first_value
 
 EXACT_MAX: Final = 10_000
@@ -124,8 +125,8 @@ def read_latest_inputs(database: Database, limit: int) -> tuple[tuple[AgentIdent
     return tuple((name, row) for name, row in rows if row is not None)
 
 
-def owner_of(path: str) -> int | None:
-    """The process that owns the store at ``path`` now; None for nobody whom this process can see.
+def owners_of(path: str) -> tuple[int, ...]:
+    """The processes that own the store at ``path`` now, several where they share it; as far as this one can see.
 
     Asked of the kernel, without touching the lock: one who only looks must not refuse an opener for an instant.
     """
@@ -136,7 +137,8 @@ def owner_of(path: str) -> int | None:
         with open(f"{path}.lock", "rb") as file:
             signed = file.read(64).split()
     except OSError:
-        return None
+        return ()
+    owners: set[int] = set()
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
     for line in lines:
         words = line.split()
@@ -145,9 +147,10 @@ def owner_of(path: str) -> int | None:
             continue
         place, _, inode = words[5].rpartition(":")
         # On a layered file system the device may be another's; then the signature in the file speaks.
-        if inode == str(status.st_ino) and (place == device or words[4].encode() in signed[:1]):
-            return int(words[4])
-    return None
+        names_it = signed[:1] == [SHARED.encode()] if words[3] == "READ" else words[4].encode() in signed[:1]
+        if inode == str(status.st_ino) and (place == device or names_it):
+            owners.add(int(words[4]))
+    return tuple(sorted(owners))
 
 
 def _counted(database: Database, query: str, last: int) -> Count:

@@ -10,7 +10,8 @@ import apsw
 import pytest
 from attrs import frozen
 
-from meerkat_actors.records.effects import Claim, DropJournal, Effect
+from meerkat_actors.records.continuity import OPAQUE_KIND
+from meerkat_actors.records.effects import Claim, DropJournal, Effect, Release
 from meerkat_actors.records.ids import FencingToken
 from meerkat_actors.store import SqliteStore, open_sqlite
 from meerkat_actors.store.sqlite import statements
@@ -42,7 +43,10 @@ class Scene:
         ]
         fence = self.alice.fence
         found.append(
-            (statements.CLAIM_HEAD, (fence.key, fence.token + 1, fence.generation, fence.version, fence.token, 1))
+            (
+                statements.CLAIM_HEAD,
+                (fence.key, fence.token + 1, fence.generation, fence.version, fence.token, 1, OPAQUE_KIND),
+            )
         )
         return [(sql, row) for sql, row in found if sql != statements.INSERT_NAME]
 
@@ -82,13 +86,14 @@ def scene(database: Path) -> Iterator[Scene]:
         DropJournal(run),
         send("bob", 1),
         alice.boundary(run),
+        Release(),
     )
     yield Scene(alice, typed(connection), effects)
     connection.close()
     store.close()
 
 
-GUARDED: Final = 11
+GUARDED: Final = 12
 
 
 def test_every_statement_touches_its_row_under_the_right_fence(scene: Scene) -> None:
