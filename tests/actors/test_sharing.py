@@ -12,7 +12,7 @@ import trio.testing
 
 from meerkat_actors import AlreadyOwnedError, Limits, Runtime, StoreFullError, Turn, UsageError, open_runtime
 from meerkat_actors.actors.turn import AgentFunction
-from meerkat_actors.errors import OwnerStoppedError, UnknownOutcomeError
+from meerkat_actors.errors import IdentityBrokenError, OwnerStoppedError, UnknownOutcomeError
 from meerkat_actors.machines.state import begin
 from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.codec import content_digest, encode_json
@@ -260,3 +260,39 @@ async def test_what_is_nobody_elses_can_not_be_shared() -> None:
     with pytest.raises(UsageError, match="use 'exclusive' or 'shared'"):
         async with open_runtime(":memory:", ownership="mine"):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             raise AssertionError
+
+
+async def test_an_owner_that_came_while_the_lease_was_lost_claims_nothing_for_the_new_one(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Otherwise the runtime would hold an agent that nobody in it serves."""
+    store = shared_store()
+    async with serving(store, AGENTS) as runtime:
+        await (await runtime.agent("a", kind="counting")).ask("x")
+    faulty = FaultyStore(store.beside())
+    async with serving(faulty, AGENTS) as runtime:
+        directory = runtime._directory  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the lease's keeper has it
+
+        def lose(name: str, _: AgentIdentity | None) -> None:
+            if name == "activate":
+                directory.lose_all()
+
+        faulty.before_read = lose
+        with pytest.raises(OwnerStoppedError):
+            await runtime.agent("a", kind="counting")
+        assert faulty.effects(Claim) == []
+        faulty.before_read = lambda _, __: None
+        assert (await (await runtime.agent("a", kind="counting")).ask("x")).text == "2"
+
+
+async def test_an_agent_of_a_kind_that_another_runtime_serves_is_not_quarantined_here(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    store, events = shared_store(), list[Event]()
+    async with serving(store, AGENTS) as first, serving(store.beside(), {"other": counting}, events) as second:
+        agent = await first.agent("a", kind="counting")
+        await agent.ask("x")
+        with pytest.raises((AlreadyOwnedError, IdentityBrokenError)):
+            await second.agent("a")
+        assert second.statistics().broken == ()
+    assert events == []

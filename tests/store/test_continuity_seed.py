@@ -64,8 +64,8 @@ SEED: Final = {
 }
 
 GAPS: Final = tuple(f"test_g{number:02}_" for number in range(1, 32))
-ELSEWHERE: Final = frozenset({47, 49, 54, 55, 56, 57, 58, 61})
-"""Items of shared mode, of the async twin and of leases."""
+ELSEWHERE: Final = frozenset({49})
+"""The async twin's, in ``tests/test_facades_*.py``."""
 ITEMS: Final = tuple(number for number in range(1, 63) if number not in ELSEWHERE)
 
 

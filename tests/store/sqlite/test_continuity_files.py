@@ -1,7 +1,7 @@
 """The continuity facade on files: rows that rot (items 8 to 11), and what comes between (40 to 51).
 
-Left: 47 (two processes on one file: the store is one process's until shared mode), 49 (cancellation: the
-facade is synchronous; its async twin goes through the storage owner, whose tests cancel).
+47 and 56 (several processes on one file) are in ``test_continuity_shared.py``. Left: 49 (cancellation: the facade
+is synchronous; its async twin goes through the storage owner, whose tests cancel).
 """
 
 from __future__ import annotations

@@ -219,10 +219,10 @@ def test_every_file_is_its_owners_alone(database: Path) -> None:
     finally:
         os.umask(before)
     files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in database.parent.iterdir()}
-    assert files == dict.fromkeys(("team.db", "team.db-wal", "team.db-shm", "team.db.lock"), 0o600)
+    assert files == dict.fromkeys(("team.db", "team.db-wal", "team.db-shm", "team.db.lock", "team.db.mark"), 0o600)
     store.end(clean=True)
     store.close()
-    assert {path.name for path in database.parent.iterdir()} == {"team.db", "team.db.lock"}
+    assert {path.name for path in database.parent.iterdir()} == {"team.db", "team.db.lock", "team.db.mark"}
 
 
 def test_a_store_takes_its_id_from_its_environment(database: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_name_is_only_a_name(tmp_path: Path, name: str) -> None:
         store = open_sqlite(tmp_path / name)
         store.begin()
         store.close()
-    assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}.lock", f"{name}.mark"}
 
 
 def test_opening_does_not_grow_with_the_store(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_a_kill_while_creating_leaves_nothing_half_made(
     assert store.begin().incarnation == 1
     created(store, "alice")
     store.close()
-    assert {path.name for path in database.parent.iterdir()} == {"team.db", "team.db.lock"}
+    assert {path.name for path in database.parent.iterdir()} == {"team.db", "team.db.lock", "team.db.mark"}
 
 
 def test_a_creation_that_fails_leaves_nothing(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ def test_item_116_32_first_opens_at_once_make_one_store(database: Path) -> None:
     assert opened.count(StoreInUseError) == 31
     made = store_id(winners[0])
     assert [store_id(open_sqlite(database)) for _ in range(3)] == [made] * 3
-    assert sorted(path.name for path in database.parent.iterdir()) == ["team.db", "team.db.lock"]
+    assert sorted(path.name for path in database.parent.iterdir()) == ["team.db", "team.db.lock", "team.db.mark"]
 
 
 def test_item_116_a_future_format_is_refused(database: Path) -> None:

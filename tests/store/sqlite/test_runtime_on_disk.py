@@ -20,6 +20,7 @@ from meerkat_actors.errors import (
     StoreFailedError,
 )
 from meerkat_actors.machines.lifecycle import select_lifecycle
+from meerkat_actors.records.codec import content_digest
 from meerkat_actors.records.effects import Effect
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.machine_lifecycle import RuntimeState
@@ -172,14 +173,14 @@ def statements_of(store: SqliteStore, database: Database) -> list[tuple[str, Row
     """One row for each statement of the facade, all of which could be."""
     alice = created(store, "alice")
     run = new_run_id()
-    alice.must_commit(insert(1), PutDocument("kind", "old", b"1", DIGEST, 0))
+    alice.must_commit(insert(1), PutDocument("kind", "old", b"1", content_digest(b"1"), 0))
     effects: tuple[Effect, ...] = (
         MoveInput(insert(1).admission, InputState.QUEUED, None, InputState.QUEUED, None, 1, 0, 0, None),
         BindSession(new_session_id()),
         BindSession(alice.session_id),
-        PutDocument("kind", "new", b"1", DIGEST, 0),
-        PutDocument("kind", "any", b"1", DIGEST, None),
-        PutDocument("kind", "old", b"2", DIGEST, 1),
+        PutDocument("kind", "new", b"1", content_digest(b"1"), 0),
+        PutDocument("kind", "any", b"1", content_digest(b"1"), None),
+        PutDocument("kind", "old", b"2", content_digest(b"2"), 1),
         DropDocument("kind", "old", 1),
         DropDocument("kind", "old", None),
     )

@@ -1,0 +1,230 @@
+"""One run under fire: the script until something fails, and what whoever comes back finds."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from attrs import Factory, define, frozen
+
+from meerkat_actors.errors import StoreError
+from meerkat_actors.simulation import Disk, Fault, Image, Shadow, image_of
+from meerkat_actors.simulation.disk.calls import watched
+from meerkat_actors.simulation.disk.device import write_files
+from meerkat_actors.simulation.disk.shadow import Event
+from meerkat_actors.store.sqlite.opening import Synchronous
+from tests.crashes.fire_client import Client, DiskStaysFullError
+from tests.crashes.fire_history import Answer, History, check
+from tests.crashes.fire_rows import read_rows
+from tests.crashes.fire_script import Step
+
+NAME: Final = "store.db"
+FAST: Final = Path("/dev/shm")
+"""Where files cost no disk, if there is such a place."""
+STEPS_AFTER: Final = 2
+"""How far the script goes on after each image."""
+GARBAGE_INDEX: Final = 0.2
+"""Of the images that come with a shared memory full of garbage."""
+
+
+@define
+class Tally:
+    """What was done, and what was found."""
+
+    runs: int = 0
+    asked: Counter[str] = Factory(Counter[str])
+    """Operations of disks that could fail, by kind."""
+    fired: Counter[str] = Factory(Counter[str])
+    """Failures that came to pass, by kind."""
+    images: Counter[str] = Factory(Counter[str])
+    """What was opened and checked, by kind."""
+    acknowledged: int = 0
+    """Units that an image had to have."""
+    unknown: int = 0
+    """Units that it might have."""
+    violations: list[str] = Factory(list[str])
+
+    def add(self, other: Tally) -> None:
+        """Take over what another one counted."""
+        self.runs += other.runs
+        self.asked += other.asked
+        self.fired += other.fired
+        self.images += other.images
+        self.acknowledged += other.acknowledged
+        self.unknown += other.unknown
+        self.violations += other.violations
+
+    def saw(self, disk: Disk) -> None:
+        """Count what a disk counted."""
+        self.asked.update({str(kind): count for kind, count in disk.asked.items()})
+        self.fired.update({f"{kind} {failure}": count for (kind, failure), count in disk.fired.items()})
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.runs} runs, {sum(self.images.values())} images opened and checked, {len(self.violations)} violations",
+            f"  units that had to be there {self.acknowledged}, that might be {self.unknown}",
+        ]
+        for title, counted in (("images", self.images), ("operations", self.asked), ("failures", self.fired)):
+            lines.append(f"  {title}: " + (", ".join(f"{k} {n}" for k, n in sorted(counted.items())) or "none"))
+        return "\n".join(lines)
+
+
+@frozen
+class Recording:
+    """A life without faults: from it every power cut of it is worked out, without living it again."""
+
+    before: Shadow
+    events: Sequence[Event]
+    history: History
+
+    def shadows(self, points: Sequence[int]) -> Iterator[Shadow]:
+        """The folder at each of these points, which rise; valid until the next one is asked for."""
+        shadow = self.before.copy()
+        for point in points:
+            for event in self.events[shadow.position - self.before.position : point - self.before.position]:
+                shadow.apply(event)
+            yield shadow
+
+
+@contextmanager
+def workplace() -> Generator[Path, None, None]:
+    """A folder for a while, in memory if there is room."""
+    with tempfile.TemporaryDirectory(prefix="meerkat-fire-", dir=FAST if FAST.is_dir() else None) as name:
+        yield Path(name).resolve()
+
+
+@contextmanager
+def emptied(folder: Path) -> Generator[Path, None, None]:
+    """A new folder, gone afterwards."""
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def under_fire(disk: Disk, client: Client) -> Generator[None, None, None]:
+    """Inside of the block the client's store is on the disk; afterwards neither is."""
+    try:
+        with watched(disk):
+            try:
+                yield
+            finally:
+                client.close()
+    finally:
+        disk.close()
+
+
+def client_on(disk: Disk, script: Sequence[Step], history: History, synchronous: Synchronous = "full") -> Client:
+    """A client whose store is on the disk."""
+    path = str(disk.folder / NAME)
+    return Client(path, script, history, lambda: disk.shadow.position, vfs=disk.name, synchronous=synchronous)
+
+
+def record(folder: Path, script: Sequence[Step], seed: str, synchronous: Synchronous = "full", *faults: Fault) -> Recording:
+    """Live without faults; or with one that nothing notices."""
+    with emptied(folder):
+        disk = Disk(folder, Random(seed))
+        disk.plan(*faults)
+        before = disk.shadow.copy()
+        client = client_on(disk, script, History(), synchronous)
+        with under_fire(disk, client):
+            client.go_on()
+        return Recording(before, disk.events, client.history)
+
+
+def ends_typed(work: Callable[[], object]) -> list[str]:
+    """Do what may fail as a disk fails. Anything but an error that says what to do is a violation."""
+    try:
+        work()
+    except (StoreError, DiskStaysFullError):
+        return []
+    except Exception:  # noqa: BLE001 - a campaign tells of every fault, and goes on
+        return [_told("was under fire")]
+    return []
+
+
+def goes_well(work: Callable[[], Sequence[str]]) -> list[str]:
+    """Do what must not fail; what it found wrong."""
+    try:
+        return list(work())
+    except StoreError as error:
+        return [f"the store refuses: {type(error).__name__}: {error}"]
+    except Exception:  # noqa: BLE001 - a campaign tells of every fault, and goes on
+        return [_told("came back")]
+
+
+def come_back(client: Client, tally: Tally, what: str, steps: int | None = STEPS_AFTER) -> list[str]:
+    """Open what was left, check it, go on writing, and check again. What was unknown is resolved."""
+
+    def work() -> list[str]:
+        client.open()
+        answers = Counter(one.answer for one in client.history.asked)
+        tally.images[what] += 1
+        tally.acknowledged += answers[Answer.COMMITTED]
+        tally.unknown += answers[Answer.UNKNOWN]
+        rows = read_rows(client.path)
+        found = check(client.history, rows)
+        if found:
+            return [f"found: {one}" for one in found]
+        client.go_on(steps, rows)
+        return [f"after going on: {one}" for one in check(client.history, read_rows(client.path))]
+
+    return goes_well(work)
+
+
+def come_back_to(
+    folder: Path,
+    files: Mapping[str, bytes],
+    script: Sequence[Step],
+    history: History,
+    tally: Tally,
+    what: str,
+    random: Random,
+    synchronous: Synchronous = "full",
+) -> list[str]:
+    """``come_back`` to the files of an image, in a folder of their own."""
+    with emptied(folder):
+        write_files(folder, files)
+        if f"{NAME}-wal" in files and random.random() < GARBAGE_INDEX:
+            (folder / f"{NAME}-shm").write_bytes(random.randbytes(32_768))
+        client = Client(str(folder / NAME), script, history, lambda: sys.maxsize, synchronous=synchronous)
+        try:
+            return come_back(client, tally, what)
+        finally:
+            client.close()
+
+
+def cut_images(
+    folder: Path,
+    shadow: Shadow,
+    images: Sequence[Image],
+    script: Sequence[Step],
+    history: History,
+    tally: Tally,
+    random: Random,
+    synchronous: Synchronous = "full",
+) -> list[str]:
+    """Every one of these images of the same moment, come back to."""
+    found: list[str] = []
+    for image in images:
+        files = image_of(shadow, image, random)
+        tally.runs += 1
+        problems = come_back_to(
+            folder, files, script, history.until(shadow.position), tally, image, random, synchronous
+        )
+        found += [f"{image}: {problem}" for problem in problems]
+    return found
+
+
+def _told(where: str) -> str:
+    return f"whoever {where} met {traceback.format_exc(limit=-4).strip()}"

@@ -1,0 +1,283 @@
+"""Effects that a writer would send from where it stands: each maker gives one that goes through, or None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from attrs import evolve
+
+from meerkat_actors.machines.input_moves import MOVES
+from meerkat_actors.records.codec import content_digest
+from meerkat_actors.records.continuity_effects import (
+    BuryRecord,
+    CreateRecord,
+    DropSnapshots,
+    Exhume,
+    Grant,
+    RebindSession,
+    ResetRecord,
+    RollBackRecord,
+    SaveSnapshot,
+)
+from meerkat_actors.records.effects import (
+    AppendTurn,
+    ChargeRun,
+    CreateIdentity,
+    DropJournal,
+    Effect,
+    EndInput,
+    InsertInput,
+    RecordStep,
+    SendMail,
+    SetConfig,
+    Stage,
+    TakeMail,
+)
+from meerkat_actors.records.ids import (
+    AdmissionSequence,
+    CheckpointVersion,
+    FencingToken,
+    Generation,
+    IdentityKey,
+    RunId,
+)
+from meerkat_actors.records.inputs import InputKind, InputState
+from meerkat_actors.records.outcomes import Abandoned, AbandonReason
+from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
+from tests.store.unit_campaign_sight import NAMES, STRANGERS, Sight, number_of
+
+CONTENTS: Final = (b'"one"', b'"two"', b"{}")
+DOCUMENT_KINDS: Final = ("ops", "login")
+DOCUMENT_KEYS: Final = ("a", "b")
+KINDS: Final = ("worker", "worker", "worker", "reviewer", "@other")
+RECEIPT_RUNS: Final = 3
+"""Recent runs of which one gets another receipt."""
+
+Maker = Callable[[Sight], Effect | None]
+
+
+def insert(sight: Sight) -> InsertInput:
+    chance, content = sight.chance, sight.chance.choice(CONTENTS)
+    admission = AdmissionSequence(sight.next_admission)
+    sight.next_admission += 1
+    key = f"key {number_of(sight.world.new_id())}" if chance.random() < 0.3 else None
+    run = sight.run_or_new() if chance.random() < 0.4 else None
+    return InsertInput(admission, sight.world.new_input(), InputKind.PROMPT, content, content_digest(content), key, run)
+
+
+def take(sight: Sight) -> TakeMail | None:
+    if not sight.mail:
+        return None
+    mail = sight.mail.pop(0)
+    admission = AdmissionSequence(sight.next_admission)
+    sight.next_admission += 1
+    run = sight.run_or_new() if sight.chance.random() < 0.4 else None
+    return TakeMail(number_of(mail.input_id), IdentityKey(NAMES.index(mail.sender) + 1), admission, run)
+
+
+def stage(sight: Sight) -> Stage | None:
+    return Stage(sight.queued.pop(0), sight.run_or_new()) if sight.queued else None
+
+
+def charge(sight: Sight) -> ChargeRun | None:
+    if not sight.staged:
+        return None
+    chance = sight.chance
+    return ChargeRun(*sight.staged.pop(0), chance.randrange(4), chance.randrange(4), chance.randrange(9))
+
+
+def consume(sight: Sight) -> EndInput | None:
+    return EndInput(*sight.staged.pop(0), None) if sight.staged else None
+
+
+def abandon(sight: Sight) -> EndInput | None:
+    reason = sight.chance.choice(tuple(AbandonReason))
+    return EndInput(*sight.staged.pop(0), Abandoned(reason, "no")) if sight.staged else None
+
+
+def move(sight: Sight) -> MoveInput | None:
+    chance = sight.chance
+    if sight.queued and (not sight.staged or chance.random() < 0.5):
+        admission, was, was_run = sight.queued.pop(0), InputState.QUEUED, None
+    elif sight.staged:
+        admission, was_run = sight.staged.pop(0)
+        was = InputState.STAGED
+    else:
+        return None
+    state = chance.choice([after for before, after in sorted(MOVES) if before is was])
+    run = sight.run_or_new() if state is InputState.STAGED else None
+    ending = b'{"how":"moved"}' if state.is_terminal else None
+    counts = chance.randrange(4), chance.randrange(4), chance.randrange(9)
+    return MoveInput(admission, was, was_run, state, run, *counts, ending)
+
+
+def record(sight: Sight) -> RecordStep | None:
+    if not sight.staged:
+        return None
+    admission, run = sight.staged[0]
+    name = sight.chance.choice(("fetch", "ask"))
+    nth = 1 + sum(step[0] == name for step in sight.steps)
+    sight.steps.add((name, nth))
+    return RecordStep(admission, run, name, nth, b"arguments", sight.chance.choice(CONTENTS))
+
+
+def drop_journal(sight: Sight) -> DropJournal:
+    sight.steps.clear()
+    return DropJournal(sight.run_or_new())
+
+
+def send(sight: Sight) -> SendMail:
+    chance, content = sight.chance, sight.chance.choice(CONTENTS)
+    recipient = chance.choice(STRANGERS if chance.random() < 0.1 else NAMES)
+    digest = content_digest(content)
+    number = chance.randrange(9)
+    return SendMail(recipient, sight.world.new_input(), InputKind.PEER_MESSAGE, content, digest, number)
+
+
+def configure(sight: Sight) -> SetConfig:
+    sight.config_version += 1
+    return SetConfig(sight.config_version, sight.chance.choice(CONTENTS))
+
+
+def append(sight: Sight) -> AppendTurn:
+    version = CheckpointVersion(sight.fence.version + 1)
+    # Also where none is set: what the mistakes make of it must still decode.
+    body = b'{"state":%d}' % sight.world.serial
+    sets_state = sight.chance.random() < 0.5
+    return AppendTurn(
+        sight.run_or_new(), version, content_digest(body), sight.world.serial, sight.world.serial, body, sets_state
+    )
+
+
+def receipt(sight: Sight) -> RecordReceipt:
+    """The next one of the live run, or of another that then is the live one."""
+    if sight.run is None:
+        recent = list(sight.world.runs)[-RECEIPT_RUNS:]
+        sight.run = sight.chance.choice(recent) if recent else None
+    run: RunId = sight.run_or_new()
+    return RecordReceipt(run, sight.world.receipts[sight.name, run] + 1)
+
+
+def bind(sight: Sight) -> BindSession:
+    return BindSession(sight.world.new_session() if sight.chance.random() < 0.5 else sight.session)
+
+
+def put(sight: Sight) -> PutDocument:
+    chance, body = sight.chance, sight.chance.choice(CONTENTS)
+    kind, key = chance.choice(DOCUMENT_KINDS), chance.choice(DOCUMENT_KEYS)
+    expected = None if chance.random() < 0.4 else _generation(sight, kind, key)
+    return PutDocument(kind, key, body, content_digest(body), expected)
+
+
+def drop_document(sight: Sight) -> DropDocument | None:
+    chance = sight.chance
+    kind, key = chance.choice(DOCUMENT_KINDS), chance.choice(DOCUMENT_KEYS)
+    generation = _generation(sight, kind, key)
+    if generation == 0:
+        return None
+    return DropDocument(kind, key, None if chance.random() < 0.4 else generation)
+
+
+def _generation(sight: Sight, kind: str, key: str) -> int:
+    found = sight.model.find_document(sight.name, kind, key)
+    return 0 if found is None else found.generation
+
+
+RUNTIME_MAKERS: Final[tuple[tuple[Maker, int], ...]] = (
+    (insert, 6),
+    (take, 6),
+    (stage, 5),
+    (charge, 3),
+    (consume, 6),
+    (abandon, 3),
+    (move, 4),
+    (record, 4),
+    (drop_journal, 2),
+    (send, 5),
+    (configure, 1),
+    (append, 4),
+    (receipt, 3),
+    (bind, 1),
+    (put, 2),
+    (drop_document, 2),
+)
+"""Each with its weight."""
+
+
+# -- beginnings ---------------------------------------------------------------------------
+
+
+def create(sight: Sight) -> tuple[Effect, ...]:
+    """The runtime's creation, or the facade's."""
+    chance = sight.chance
+    if chance.random() < 0.6:
+        return (CreateIdentity(chance.choice(KINDS), sight.world.new_session()),)
+    # A record may begin at any token and generation; seldom far up.
+    far = chance.random() < 0.3
+    token, generation = (chance.randrange(1, 9), chance.randrange(9)) if far else (1, 0)
+    sight.fence = evolve(sight.fence, token=FencingToken(token), generation=Generation(generation))
+    return (CreateRecord(sight.world.new_session()), grant(sight))
+
+
+def grant(sight: Sight) -> Grant:
+    return Grant(sight.chance.choice(("ann", "ben")))
+
+
+def exhume(sight: Sight) -> tuple[Effect, ...]:
+    """Lift the tombstone: for a new life, or to bury it again."""
+    previous = sight.fence.token
+    sight.fence = evolve(sight.fence, token=FencingToken(previous + 1))
+    lifted = (Exhume(previous), grant(sight))
+    return (*lifted, reset(sight) if sight.chance.random() < 0.8 else BuryRecord(sight.session))
+
+
+# -- the continuity facade's --------------------------------------------------------------
+
+
+def save(sight: Sight) -> SaveSnapshot:
+    chance, data = sight.chance, sight.chance.choice(CONTENTS)
+    version = CheckpointVersion(sight.fence.version + chance.choice((1, 1, 1, 2, 7)))
+    return SaveSnapshot(sight.session, version, data, content_digest(data))
+
+
+def drop_snapshots(sight: Sight) -> DropSnapshots:
+    session = sight.session
+    newest = sight.model.read_snapshots(session, limit=1)
+    return DropSnapshots(session, newest[0].digest if newest else bytes(32))
+
+
+def rebind(sight: Sight) -> RebindSession:
+    return RebindSession(sight.session, sight.world.new_session())
+
+
+def reset(sight: Sight) -> ResetRecord:
+    floor = 0 if sight.authority is None else sight.authority.floor
+    reversible = sight.is_alive and sight.chance.random() < 0.7
+    return ResetRecord(Generation(floor + 1), sight.world.new_session(), reversible)
+
+
+def roll_back(sight: Sight) -> RollBackRecord:
+    now = sight.authority
+    if now is None or now.former is None:  # there is nothing to return to
+        return RollBackRecord(sight.session, Generation(0), sight.session, CheckpointVersion(0))
+    return RollBackRecord(sight.session, now.former.generation, now.former.session_id, now.former.version)
+
+
+def bury(sight: Sight) -> BuryRecord:
+    return BuryRecord(sight.session)
+
+
+def continuity(sight: Sight) -> tuple[Effect, ...]:
+    """One verb of the facade, as a unit."""
+    chance = sight.chance
+    assert sight.authority is not None
+    can_return = sight.authority.former is not None
+    makers: list[Callable[[Sight], Effect]] = [save, save, save, rebind, reset, bury, grant]
+    if sight.model.read_snapshots(sight.session, limit=1):
+        makers.append(drop_snapshots)
+    if can_return:
+        makers += [roll_back, roll_back]
+    effects = (chance.choice(makers)(sight),)
+    with_grant = chance.random() < 0.2 and not isinstance(effects[0], Grant)
+    return (*effects, grant(sight)) if with_grant else effects
