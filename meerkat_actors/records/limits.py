@@ -92,6 +92,8 @@ class Limits:
     """Time that running turns get when the block is left in good order."""
     cancel_grace_seconds: float = field(default=5.0, validator=_number(_SECONDS_MAX))
     """Time that a cancelled turn gets before its identity is quarantined as stuck."""
+    reopen_quiet_seconds: float = field(default=60.0, validator=_number(_SECONDS_MAX))
+    """A store that fails again so soon after it was reopened ends the runtime."""
     lease_seconds: float = field(default=15.0, validator=_number(_SECONDS_MAX, positive=True))
     """How long others wait for a runtime that shares its store and says nothing more. Renewed after a third of it."""
     look_seconds: float = field(default=0.05, validator=_number(_SECONDS_MAX, positive=True))

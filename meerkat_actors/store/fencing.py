@@ -41,7 +41,7 @@ from meerkat_actors.records.effects import (
 )
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion, FencingToken, Generation, SessionId
+from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion, FencingToken, Generation, SessionId, is_unicode
 from meerkat_actors.records.leases import Lease
 from meerkat_actors.store.continuity_fitting import CONTINUITY_FITS, current_session, is_continuity
 from meerkat_actors.store.runtime_fencing import RUNTIME_FITS
@@ -175,17 +175,6 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value <= COUNTER_MAX
 
 
-def _is_text(text: str) -> bool:
-    # Lone surrogates pass through JSON and TOML, and no database stores them.
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _claim_fits(effect: Claim, unit: Unit) -> bool:
     creates = any(type(other) is CreateIdentity for other in unit.effects)
     return _is_first(effect.previous) and effect.previous < unit.fence.token and not creates and _is_only(effect, unit)
@@ -194,7 +183,7 @@ def _claim_fits(effect: Claim, unit: Unit) -> bool:
 def _create_fits(effect: CreateIdentity, unit: Unit) -> bool:
     fence = unit.fence
     first = fence.token == 1 and fence.generation == 0 and fence.version == 0
-    return first and _is_text(effect.kind) and _is_only(effect, unit)
+    return first and is_unicode(effect.kind) and _is_only(effect, unit)
 
 
 def _config_fits(effect: SetConfig, _: Unit) -> bool:
@@ -207,7 +196,7 @@ def _insert_fits(effect: InsertInput, _: Unit) -> bool:
         type(admission) is int
         and 1 <= admission <= COUNTER_MAX
         and len(effect.digest) == _DIGEST_BYTES
-        and (key is None or _is_text(key))
+        and (key is None or is_unicode(key))
     )
 
 
@@ -242,7 +231,7 @@ def _end_fits(effect: EndInput, unit: Unit) -> bool:
 
 
 def _step_fits(effect: RecordStep, _: Unit) -> bool:
-    return _is_first(effect.admission) and _is_first(effect.nth) and _is_text(effect.name)
+    return _is_first(effect.admission) and _is_first(effect.nth) and is_unicode(effect.name)
 
 
 def _drop_fits(_: DropJournal, __: Unit) -> bool:

@@ -46,6 +46,7 @@ from meerkat_actors.store.memory_tables import Tables
 from meerkat_actors.store.memory_work import Work
 from meerkat_actors.store.recovery import IdentityRows, assemble, unservable
 from meerkat_actors.store.sharing import Membership
+from meerkat_actors.store.spelling import spelling_refusal
 
 
 class MemoryStore:
@@ -113,6 +114,7 @@ class MemoryStore:
         if self._membership is not None:
             tables.running.add(self._owner)
             self._membership.join(self._owner)
+            self._membership.adopt(self._owner)
             self._others = None
         self._is_serving = True
         return opening
@@ -136,11 +138,14 @@ class MemoryStore:
         """See ``Store.commit``."""
         if self._membership is not None and not self._membership.enter(units):
             return [unit_refusal(unit) or STALE_OWNER for unit in units]
-        return [self._commit_unit(unit) for unit in units]
+        outcomes = [self._commit_unit(unit) for unit in units]
+        if self._membership is not None:
+            self._membership.note(units, outcomes)
+        return outcomes
 
     def look_around(self) -> News:
         """See ``Store.look_around``."""
-        if self._membership is None:
+        if self._membership is None or not self._is_serving:
             return NOTHING_NEW
         if self._membership.is_lost() or not self._membership.do_duty():
             return LOST
@@ -266,7 +271,7 @@ class MemoryStore:
 
     def _commit_unit(self, unit: Unit) -> CommitOutcome:
         fence = unit.fence
-        no = unit_refusal(unit) or self._authority_refusal(unit)
+        no = unit_refusal(unit) or spelling_refusal(unit) or self._authority_refusal(unit)
         if no is not None:
             return no
         turn: AppendTurn | None = None

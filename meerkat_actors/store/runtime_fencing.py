@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,8 +15,6 @@ from meerkat_actors.records.runtime_effects import BindSession, DropDocument, Mo
 
 DOCUMENT_NAME_MAX: Final = 512
 """Characters of a document's kind, and of its key: they are indexed."""
-
-_DIGEST_BYTES: Final = 32
 
 
 def _move_fits(effect: MoveInput, _: Unit) -> bool:
@@ -44,7 +43,7 @@ def _put_fits(effect: PutDocument, _: Unit) -> bool:
         _is_name(effect.kind)
         and _is_name(effect.key)
         and type(effect.body) is bytes
-        and len(effect.digest) == _DIGEST_BYTES
+        and effect.digest == sha256(effect.body).digest()
         and (effect.expected is None or is_counter(effect.expected))
     )
 

@@ -13,6 +13,7 @@ from attrs import evolve
 
 from meerkat_actors.machines.lease import holder_of, is_due, is_over, remaining_ms
 from meerkat_actors.records.activation import Activation, Broken
+from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import Claim, CreateIdentity, Unit
 from meerkat_actors.records.leases import Lease
 from meerkat_actors.store.continuity_fitting import is_continuity
@@ -51,20 +52,27 @@ class Membership:
         self._holder = holder
         self._ttl_ms = max(1, round(1000 * lease_seconds))
         self._has_claimed = False
+        self._has_swept = False
         self._patient_until = 0
 
     def join(self, owner: int) -> None:
-        """Begin to serve, in the transaction that raised the incarnation to ``owner``."""
+        """Begin to serve, in the transaction that raised the incarnation to ``owner``; then ``adopt`` it."""
+        now = self.clock()
+        self._table.drop(self.owner)  # its own former one, if it begins anew without having ended
+        self._sweep(now)
+        self._table.put(self._renewed(owner, now))
+
+    def adopt(self, owner: int) -> None:
+        """The transaction that joined was committed."""
         self.owner = owner
         self._has_claimed = False
-        self._table.put(self._renewed(self.clock()))
-        self._sweep(self.clock())
+        self._has_swept = False  # what ended badly before it is its own to recover
 
     def leave(self) -> bool:
-        """End in good order, in the transaction that ends serving; whether nobody serves any more."""
+        """End in good order, in the transaction that ends serving; whether everybody did, as far as this one saw."""
         self._table.drop(self.owner)
         self.owner = 0
-        return not self._table.all()
+        return not self._table.all() and not self._has_swept
 
     def enter(self, units: Sequence[Unit] = ()) -> bool:
         """The first thing in every transaction that writes. False: taken over from, and nothing may be written."""
@@ -74,18 +82,23 @@ class Membership:
             return False
         # Without a claim there was nothing to take, so a new row is as good as the old one.
         if mine is None or is_due(mine, now):
-            self._table.put(self._renewed(now))
+            self._table.put(self._renewed(self.owner, now))
         if mine is not None and remaining_ms(mine, now) == 0:
             # Who was late itself does not take the others for dead: they may have waited for the same disk.
             self._patient_until = now + self._ttl_ms
         if self._claims(units):
-            self._has_claimed = True
             self._sweep(now)
         return True
 
+    def note(self, units: Sequence[Unit], outcomes: Sequence[CommitOutcome]) -> None:
+        """After the transaction that ``enter`` began: from its first claim on it has something to lose."""
+        if not self._has_claimed:
+            told = zip(units, outcomes, strict=True)
+            self._has_claimed = self._claims([unit for unit, outcome in told if type(outcome) is Committed])
+
     def is_lost(self) -> bool:
         """Whether somebody took over from this runtime."""
-        return self._mine() is None and self._has_claimed
+        return self._has_claimed and self._mine() is None
 
     def has_duty(self) -> bool:
         """Whether a transaction is due: to renew, or because somebody's lease is over."""
@@ -118,6 +131,7 @@ class Membership:
         for lease in self._table.all():
             if self._is_over(lease, now):
                 self._table.drop(lease.owner)
+                self._has_swept = True
 
     def _is_over(self, lease: Lease, now: int) -> bool:
         return lease.owner != self.owner and is_over(
@@ -131,9 +145,9 @@ class Membership:
     def _mine(self) -> Lease | None:
         return next((lease for lease in self._table.all() if lease.owner == self.owner), None)
 
-    def _renewed(self, now: int) -> Lease:
+    def _renewed(self, owner: int, now: int) -> Lease:
         return Lease(
-            owner=self.owner,
+            owner=owner,
             holder=self._holder,
             boot=self._boot,
             expires_ms=now + self._ttl_ms,

@@ -11,6 +11,7 @@ import trio
 from meerkat_actors.actors.directory.lease import keep_lease
 from meerkat_actors.actors.directory.registry import Directory
 from meerkat_actors.actors.identity import (
+    UNKNOWN_KIND,
     BrokenIdentityError,
     Counters,
     Entry,
@@ -24,11 +25,13 @@ from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.turn import AgentKind, TurnJob, run_turn
 from meerkat_actors.errors import (
     AlreadyOwnedError,
+    IdentityBrokenError,
     OwnershipLostError,
     OwnerStoppedError,
     StoreError,
     StoreFailedError,
     StoreFullError,
+    StoreInterruptedError,
 )
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.events import OwnerCrashed
@@ -158,11 +161,21 @@ async def _supervise(directory: Directory, entry: Entry, around: Surroundings) -
             try:
                 await run_identity(entry, around, charges_interruption=unclean)
             except BrokenIdentityError as error:
-                directory.quarantine(entry, error.reason, error.detail)
+                if error.reason == UNKNOWN_KIND and around.storage.is_shared:
+                    # Another runtime's kind: it is no harm that it is not served here.
+                    entry.mailbox.refuse_leftovers(
+                        IdentityBrokenError(identity=entry.identity, reason=error.reason, detail=error.detail)
+                    )
+                else:
+                    directory.quarantine(entry, error.reason, error.detail)
             except HeldElsewhereError as error:
                 holder, expires_in = error.holder.name, error.holder.expires_in
                 owned = AlreadyOwnedError(identity=entry.identity, holder=holder, expires_in=expires_in)
                 entry.mailbox.refuse_leftovers(owned)
+            except StoreInterruptedError as error:
+                # What the store answers next was read from a new connection: there we begin anew.
+                around.observers.notify(OwnerCrashed(identity=entry.identity, error=str(error)))
+                continue
             except (OwnershipLostError, StoreFailedError) as error:
                 # Another owner exists, or storage ends the runtime: neither is ours to mend.
                 if not entry.is_lost:  # of a lost lease observers are told once for all

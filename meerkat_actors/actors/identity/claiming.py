@@ -50,6 +50,7 @@ async def claim(owner: Owner, activation: Activation, head: Head) -> FencingToke
     if activation.holder is not None:
         raise HeldElsewhereError(activation.holder)
     fence = IdentityFence(identity, activation.key, FencingToken(head.token + 1), head.generation, head.version)
+    require_lease(owner)  # or a new incarnation would hold what this owner, which belongs to the old one, leaves
     outcome = await storage.commit(Unit(fence, (Claim(head.token),)))
     match outcome:
         case Committed():

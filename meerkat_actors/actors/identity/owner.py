@@ -10,7 +10,7 @@ from meerkat_actors.actors.identity.claiming import claim, read_activation, rele
 from meerkat_actors.actors.identity.concluding import Owner, answer, check_turn_ended, conclude_lap, end_turn
 from meerkat_actors.actors.identity.entry import Entry
 from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
-from meerkat_actors.actors.identity.surroundings import UNREADABLE, BrokenIdentityError, Surroundings
+from meerkat_actors.actors.identity.surroundings import UNKNOWN_KIND, UNREADABLE, BrokenIdentityError, Surroundings
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.turn import AgentKind
 from meerkat_actors.errors import (
@@ -139,7 +139,7 @@ async def _read_servable(owner: Owner) -> Activation:
 def _check_servable(owner: Owner, activation: Activation, kind: str) -> None:
     if kind not in owner.around.agents:
         known = ", ".join(owner.around.agents) or "none"
-        raise BrokenIdentityError(reason="unknown_kind", detail=f"kind {kind!r} is not registered, only: {known}")
+        raise BrokenIdentityError(reason=UNKNOWN_KIND, detail=f"kind {kind!r} is not registered, only: {known}")
     _check_readable(owner, owner.around.agents[kind], activation)
 
 

@@ -21,6 +21,8 @@ _WALL_MS_MAX: Final = 2**62
 """Milliseconds far beyond any date, and far enough below 2^63 to add a backoff."""
 
 
+UNKNOWN_KIND: Final = "unknown_kind"
+"""The reason of a quarantine for a kind that this runtime was not given."""
 UNREADABLE: Final = "unreadable"
 """The reason of a quarantine for a config or a state that the classes of today can't read."""
 

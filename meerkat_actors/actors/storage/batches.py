@@ -12,9 +12,17 @@ from attrs import define
 
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
 from meerkat_actors.actors.writer import Writer
-from meerkat_actors.errors import MeerkatError, StoreError, StoreFailedError, StoreFullError, UsageError
+from meerkat_actors.errors import (
+    MeerkatError,
+    StoreError,
+    StoreFailedError,
+    StoreFullError,
+    StoreInterruptedError,
+    UsageError,
+)
 from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import SendMail, Unit
+from meerkat_actors.records.events import Event, LogGrowing, StoreReopened
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey
 from meerkat_actors.records.limits import Limits
@@ -58,16 +66,30 @@ class Batches:
     on the event loop. What waits is bounded by who asks: each of them is a task that waits.
     """
 
-    def __init__(self, store: Store, writer: Writer, limits: Limits, on_mail: Callable[[AgentIdentity], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        limits: Limits,
+        on_mail: Callable[[AgentIdentity], None],
+        notify: Callable[[Event], None],
+        *,
+        can_reopen: bool,
+    ) -> None:
         self.counters: StorageCounters = StorageCounters()
         self.failure: BaseException | None = None
+        self.interruption: StoreInterruptedError | None = None
+        """Why the store has to be opened anew before anything else."""
+        self.store: Store = store
         self.has_begun = False
         self.is_closed: bool = False
         self.is_leaving = False
-        self._store = store
+        self._can_reopen = can_reopen
+        self._reopened_at: float | None = None
         self._writer = writer
         self._limits = limits
         self._on_mail = on_mail
+        self._notify = notify
         self._waiting: list[Request] = []
         self._is_busy = False
         self._was_alone = False
@@ -78,12 +100,12 @@ class Batches:
     @property
     def location(self) -> str:
         """Where the store is, for people."""
-        return self._store.location
+        return self.store.location
 
     @property
     def is_shared(self) -> bool:
         """Whether other runtimes serve the same state."""
-        return self._store.is_shared
+        return self.store.is_shared
 
     @property
     def is_idle(self) -> bool:
@@ -103,7 +125,7 @@ class Batches:
         self._waiting.append(request)
         if self._is_busy:
             return
-        if self._was_alone and not self._store.inline:
+        if self._was_alone and not self.store.inline:
             # Who was alone last time probably is again: two passes of the loop less per commit.
             # Otherwise the pump begins after this pass, with everyone who is about to ask in it.
             self.begin()
@@ -118,7 +140,7 @@ class Batches:
         self._was_alone = len(batch) == 1
         commits = [request for request in batch if type(request) is CommitRequest]
         reads = [request for request in batch if type(request) is ReadRequest]
-        work = partial(_work, self._store, [request.unit for request in commits], [request.read for request in reads])
+        work = partial(_work, self.store, [request.unit for request in commits], [request.read for request in reads])
         # The same owner twice in a row, and nobody else: nobody's batch is kept from growing by waiting for it.
         lone = commits[0].unit.fence.key if self._was_alone and commits else None
         is_still_alone = lone is not None and lone == self._lone
@@ -127,11 +149,26 @@ class Batches:
 
     def checkpoint_if_due(self) -> bool:
         """Begin a checkpoint when the log is long; whether one began."""
-        if self._store.wal_pages <= self._checkpoint_above:
+        if self.store.wal_pages <= self._checkpoint_above:
             return False
         self._is_busy = True
-        self._run(self._store.checkpoint, self._checkpointed)
+        self._run(self.store.checkpoint, self._checkpointed)
         return True
+
+    def resume(self, store: Store) -> None:
+        """Go on with the store that was opened anew."""
+        self.store, self.interruption = store, None
+        self._reopened_at = trio.current_time()
+        self._checkpoint_above = self._limits.wal_pages_max
+        self._is_busy = False
+
+    def tell_reopened(self, error: str) -> None:
+        """Tell observers what happened."""
+        self._notify(StoreReopened(error=error))
+
+    def give_up(self, error: BaseException) -> None:
+        """End with that error: refuse what waits, and whatever comes."""
+        self._fail([], error)
 
     def wake(self) -> None:
         """Let the pump look around."""
@@ -159,7 +196,7 @@ class Batches:
             request.slot.reject(self._ended())
 
     def _run(self, work: Callable[[], T], done: Callable[[outcome.Outcome[T]], None], *, waits: bool = False) -> None:
-        if self._store.inline:
+        if self.store.inline:
             done(outcome.capture(work))
         elif waits:
             self._writer.submit_alone(work, done)
@@ -170,18 +207,21 @@ class Batches:
         """Answer a batch. Synchronous: there is no schedule point from COMMIT to the last reply."""
         self._is_busy = False
         if type(worked) is outcome.Error:
-            self._fail([*commits, *reads], worked.error)
+            self._stop([*commits, *reads], worked.error)
             return
         outcomes, answers = worked.unwrap()
         self._answer_commits(commits, outcomes)
+        failures: list[StoreFailedError] = []
         for request, answer in zip(reads, answers, strict=True):
             if isinstance(answer, Exception):
                 request.slot.reject(answer)
             else:
                 request.slot.resolve(answer)
             if isinstance(answer, StoreFailedError):
-                self._fail([], answer)
-        if self._waiting or self.is_leaving or self._store.wal_pages > self._checkpoint_above:
+                failures.append(answer)
+        if failures:  # the first one is the cause; after it the store answers nothing
+            self._stop([], failures[0])
+        if self._waiting or self.is_leaving or self.store.wal_pages > self._checkpoint_above:
             self.wake()
 
     def _answer_commits(self, commits: list[CommitRequest], outcomes: list[CommitOutcome]) -> None:
@@ -201,25 +241,43 @@ class Batches:
     def _checkpointed(self, worked: outcome.Outcome[None]) -> None:
         self._is_busy = False
         # What could not be moved now, because of a reader or a full disk, is left until as much has come again.
-        self._checkpoint_above = self._store.wal_pages + self._limits.wal_pages_max
-        if isinstance(worked, outcome.Error) and not isinstance(worked.error, StoreFullError):
-            self._fail([], worked.error)
+        self._checkpoint_above = self.store.wal_pages + self._limits.wal_pages_max
+        if isinstance(worked, outcome.Error):
+            if isinstance(worked.error, StoreFullError):
+                self._notify(LogGrowing(pages=self.store.wal_pages, error=str(worked.error)))
+            else:
+                self._stop([], worked.error)
         self.wake()
 
     def _ended(self) -> MeerkatError:
         if self.failure is None:
             return UsageError(problem="the runtime is closed; use its handles inside its block")
-        return StoreFailedError(path=self._store.location, problem=f"failed: {self.failure}; reopen the runtime")
+        return StoreFailedError(path=self.store.location, problem=f"failed: {self.failure}; reopen the runtime")
+
+    def _stop(self, batch: list[Request], error: BaseException) -> None:
+        """The store answers nothing any more: open it anew, if that may mend it, or end."""
+        last, quiet = self._reopened_at, self._limits.reopen_quiet_seconds
+        is_early = last is not None and trio.current_time() - last < quiet
+        if not isinstance(error, StoreInterruptedError) or not self._can_reopen or is_early or self.is_leaving:
+            self._fail(batch, error)
+            return
+        self.interruption = error
+        self._is_busy = True
+        for request in batch:
+            request.slot.reject(
+                StoreInterruptedError(path=self.store.location, problem="the commit's outcome is unknown; ask again")
+            )
+        self.wake()
 
     def _fail(self, batch: list[Request], error: BaseException) -> None:
         if isinstance(error, Exception) and not isinstance(error, StoreError):
-            failure = StoreFailedError(path=self._store.location, problem=f"the store raised {error!r}; reopen it")
+            failure = StoreFailedError(path=self.store.location, problem=f"the store raised {error!r}; reopen it")
             failure.__cause__ = error
             error = failure
         self.failure = error
         for request in batch:
             request.slot.reject(
-                StoreFailedError(path=self._store.location, problem="the commit's outcome is unknown; reopen and ask")
+                StoreFailedError(path=self.store.location, problem="the commit's outcome is unknown; reopen and ask")
             )
         self.close()
         self.wake()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -13,9 +13,11 @@ from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
 from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest, StorageCounters
 from meerkat_actors.actors.writer import Writer, lender_of_run
+from meerkat_actors.errors import StoreError
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.events import Event
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.store.port import Store
@@ -86,7 +88,11 @@ class StorageHandle:
 @asynccontextmanager
 @trio.lowlevel.enable_ki_protection
 async def open_storage(
-    source: Store | Callable[[], Store], limits: Limits, *, on_mail: Callable[[AgentIdentity], None]
+    source: Store | Callable[[], Store],
+    limits: Limits,
+    *,
+    on_mail: Callable[[AgentIdentity], None],
+    notify: Callable[[Event], None],
 ) -> AsyncGenerator[StorageHandle, None]:
     """Run the storage owner for as long as the ``async with`` block, then drain it.
 
@@ -96,7 +102,7 @@ async def open_storage(
     a batch is under way. The store is marked clean unless a call to it failed.
 
     Raises:
-        StoreError: the store can't be opened, or failed; the block is cancelled then.
+        StoreError: the store can't be opened, or failed for good; the block is cancelled then.
     """
     lender = lender_of_run()
     lender.install()
@@ -105,16 +111,18 @@ async def open_storage(
         store = await writer.call(source) if callable(source) else source
         # Inline means no thread at all: beside one, a virtual clock would run ahead.
         call = _call_inline if store.inline else writer.call
-        batches = Batches(store, writer, limits, on_mail)
+        # Where others share, a new connection is a new owner, which holds nothing: nothing would be gained.
+        reopen = partial(_reopen, source, call) if callable(source) and not store.is_shared else None
+        batches = Batches(store, writer, limits, on_mail, notify, can_reopen=reopen is not None)
         try:
             opening = await call(store.begin)
             batches.has_begun = True
-            async with _serving(batches, limits):
+            async with _serving(batches, limits, reopen):
                 yield StorageHandle(batches, opening)
         finally:
             # Shielded with a deadline: cleanup; a call to the store can't be cancelled anyway.
             with trio.move_on_after(limits.drain_seconds, shield=True):
-                await call(partial(_close, store, is_clean=batches.has_begun and batches.failure is None))
+                await call(partial(_close, batches.store, is_clean=batches.has_begun and batches.failure is None))
     finally:
         lender.uninstall()
         writer.join()
@@ -122,11 +130,11 @@ async def open_storage(
 
 @asynccontextmanager
 @trio.lowlevel.enable_ki_protection
-async def _serving(batches: Batches, limits: Limits) -> AsyncGenerator[None, None]:
+async def _serving(batches: Batches, limits: Limits, reopen: Reopen | None) -> AsyncGenerator[None, None]:
     # Shielded with a deadline: a service that outlives its clients.
     service = trio.CancelScope(shield=True)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_pump, service, batches)
+        nursery.start_soon(_pump, service, batches, reopen)
         try:
             yield
         finally:
@@ -136,24 +144,58 @@ async def _serving(batches: Batches, limits: Limits) -> AsyncGenerator[None, Non
 
 
 @trio.lowlevel.enable_ki_protection
-async def _pump(service: trio.CancelScope, batches: Batches) -> None:
+async def _pump(service: trio.CancelScope, batches: Batches, reopen: Reopen | None) -> None:
     """Begin batches for as long as there are askers.
 
     Owns:  the store, through ``Batches``.
-    Ends:  idle after its block ended; at the deadline after that; or with the store's first
-           failure, having answered everyone.
+    Ends:  idle after its block ended; at the deadline after that; or with a failure of the store's that
+           reopening can't mend, having answered everyone.
     """
     with service:
         try:
             while not (batches.is_leaving and batches.is_idle):
                 if batches.failure is not None:
                     raise batches.failure
+                if batches.interruption is not None and reopen is not None:
+                    await reopen(batches)
+                    continue
                 if batches.is_busy or (not batches.checkpoint_if_due() and batches.is_idle):
                     await batches.park()
                 elif not batches.is_busy:
                     batches.begin()
         finally:
             batches.close()
+
+
+Call = Callable[[Callable[[], Store]], Awaitable[Store]]
+Reopen = Callable[[Batches], Awaitable[None]]
+
+
+@trio.lowlevel.enable_ki_protection
+async def _reopen(source: Callable[[], Store], call: Call, batches: Batches) -> None:
+    """Put a new connection in the place of one that failed: with a real write before anything is read.
+
+    What waits keeps waiting. Whoever lost an answer begins anew, by reading.
+    """
+    failed, error = batches.store, batches.interruption
+
+    def replace() -> Store:
+        failed.close()
+        store = source()
+        try:
+            store.begin()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    try:
+        batches.resume(await call(replace))
+    except StoreError as second:
+        second.__context__ = error
+        batches.give_up(second)
+    else:
+        batches.tell_reopened(str(error))
 
 
 @trio.lowlevel.enable_ki_protection

@@ -18,7 +18,7 @@ from meerkat_actors.records.continuity_effects import (
     RollBackRecord,
     SaveSnapshot,
 )
-from meerkat_actors.records.ids import AgentIdentity, Generation, IdentityKey, SessionId, uuid_bytes, uuid_text
+from meerkat_actors.records.ids import AgentIdentity, Generation, IdentityKey, SessionId, is_uuid, uuid_bytes, uuid_text
 from meerkat_actors.records.standing import Authority, Former, SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.store.fencing import refused
 from meerkat_actors.store.legible import UNDECODABLE
@@ -48,6 +48,8 @@ def read_standings(
 
 def read_snapshots(database: Database, session_id: SessionId, limit: int) -> tuple[SnapshotRow, ...]:
     """A session's documents, newest first."""
+    if not is_uuid(session_id):
+        return ()
     found = database.execute(queries.READ_SNAPSHOTS, (uuid_bytes(session_id), max(limit, 0)))
     return tuple(_snapshot_of(row, keeps_data=True) for row in found)
 

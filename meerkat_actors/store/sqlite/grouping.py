@@ -136,7 +136,7 @@ def _run_group(database: Database, packer: Packer, units: Sequence[Unit]) -> _Ob
     try:
         for unit in units:
             packer.pack(unit)
-    except ValueError:
+    except (ValueError, TypeError):
         return _Obstacle(len(units) // 2)
     before = database.total_changes()
     for step, rows in packed(packer):

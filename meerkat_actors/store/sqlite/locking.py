@@ -39,14 +39,19 @@ class StoreLock:
         """Whether nobody else has the store open."""
 
     def share(self) -> None:
-        """Let others in who share. Between the two locks an exclusive opener may come first.
+        """Let others in who share. Between the two locks another opener may be alone for a moment, or for good.
 
         Raises:
-            BlockingIOError: one did.
+            BlockingIOError: for good.
         """
         assert self._descriptor is not None
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         self.is_alone = False
+        for _ in range(_WAITS):
+            with suppress(BlockingIOError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            apsw.sleep(_WAIT_MS)
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def hold(self, owner: int) -> None:
         """Lock the byte of an owner, until ``let_go`` or the end of this process.

@@ -91,9 +91,9 @@ class Naming:
 
     def _reserve(self, count: int) -> None:
         self._is_end_pending = self._database.in_transaction
-        row = self._database.execute(statements.RESERVE_KEYS, (count,)).fetchone()
-        assert row is not None, "a store has one meta row"
-        self._end = int(row[0])
+        # All of its rows: outside a transaction it commits with the last one.
+        ((end,),) = self._database.execute(statements.RESERVE_KEYS, (count,)).fetchall()
+        self._end = int(end)
         self._last_key = self._end - count
 
     def _forget_end(self) -> None:

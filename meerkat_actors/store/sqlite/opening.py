@@ -20,6 +20,7 @@ import apsw
 from meerkat_actors.errors import (
     InvalidValueError,
     NotOurStoreError,
+    StoreBehindError,
     StoreCorruptError,
     StoreError,
     StoreFullError,
@@ -35,6 +36,7 @@ from meerkat_actors.store.sqlite.creating import create
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.header import real_path, require_ours
 from meerkat_actors.store.sqlite.locking import StoreLock, is_known, locked_until_success
+from meerkat_actors.store.sqlite.marking import mark_path
 from meerkat_actors.store.sqlite.migrating import migrate
 from meerkat_actors.store.sqlite.objects import require_current
 from meerkat_actors.store.sqlite.rows import extended_code, typed
@@ -115,6 +117,7 @@ def open_sqlite(
         NotOurStoreError: the file is something else, or empty; it was not touched.
         StoreSchemaError: a newer version wrote it, or one that was never released; it was not touched.
         StoreCorruptError: it is damaged, or holds tables, indexes, triggers or views that are not ours.
+        StoreBehindError: the database is gone, and the mark beside it is not.
         StoreError: it can't be read or written; nothing was created.
     """
     real = real_path(path)
@@ -135,13 +138,13 @@ def open_sqlite(
             version = _inspect(real, vfs)
             lock.sign()
             if version is None:
-                _require_alone(real, lock)
+                _require_new(real, lock)
                 create(real, vfs=vfs, store_id=environment.new_id())
             elif version != SCHEMA_VERSION and lock.is_alone:
                 migrate(real, vfs)
             if ownership == "exclusive":
-                return SqliteStore(real, _connect(real, level, vfs), lock)
-            return _join(real, _connect(real, level, vfs), lock, environment, seconds)
+                return SqliteStore(real, _connect(real, level, vfs), lock, may_lose=synchronous == "normal")
+            return _join(real, _connect(real, level, vfs), lock, environment, seconds, may_lose=synchronous == "normal")
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
@@ -154,12 +157,17 @@ def open_sqlite(
         raise StoreError(path=real, problem=f"can't be opened: {error}") from error
 
 
-def _require_alone(path: str, lock: StoreLock) -> None:
+def _require_new(path: str, lock: StoreLock) -> None:
     if not lock.is_alone:
         raise StoreError(path=path, problem="was deleted while others share it; end them, then restore it")
+    if os.path.exists(mark_path(path)):
+        problem = f"the database is gone; put it back, or delete {mark_path(path)} to begin anew"
+        raise StoreBehindError(path=path, problem=problem)
 
 
-def _join(path: str, connection: apsw.Connection, lock: StoreLock, env: Env, lease_seconds: float) -> SqliteStore:
+def _join(
+    path: str, connection: apsw.Connection, lock: StoreLock, env: Env, lease_seconds: float, *, may_lose: bool
+) -> SqliteStore:
     with closed_on_failure(connection, path):
         wait_for_others(connection)
         if lock.is_alone:
@@ -175,7 +183,7 @@ def _join(path: str, connection: apsw.Connection, lock: StoreLock, env: Env, lea
             holder=f"process {os.getpid()}",
             lease_seconds=lease_seconds,
         )
-        return SqliteStore(path, connection, lock, membership)
+        return SqliteStore(path, connection, lock, membership, may_lose=may_lose)
 
 
 def _warn_elsewhere(path: str) -> None:

@@ -97,7 +97,7 @@ class Packer:
         """Add one unit's rows.
 
         Raises:
-            ValueError: an id that is no UUID.
+            ValueError: an id that is no UUID, or a name that has another key.
         """
         fence = unit.fence
         guard: Row = (fence.key, fence.token, fence.generation, fence.version)
@@ -138,9 +138,14 @@ def _release(packer: Packer, guard: Row, _: Release, __: Unit) -> None:
 def _create(packer: Packer, guard: Row, effect: CreateIdentity, unit: Unit) -> None:
     fence = unit.fence
     session = uuid_bytes(effect.session_id)
-    if packer.naming.find(fence.identity) != fence.key:
+    known = packer.naming.find(fence.identity)
+    if known is None:
         packer.naming.add(fence.identity, fence.key)
         packer.rows[NAME].append((fence.key, fence.identity))
+    elif known != fence.key:
+        # Mail in the same batch may have named it: to name it again would send that mail elsewhere.
+        problem = f"{fence.identity} has key {known}"
+        raise ValueError(problem)
     packer.rows[HEAD].append((*guard, effect.kind, packer.incarnation, session, DIGEST_ZERO))
     packer.rows[SESSION].append((session, fence.key, fence.generation))
 

@@ -7,7 +7,7 @@ from typing import Final
 # -- serving ------------------------------------------------------------------------------
 
 READ_META: Final = """
-SELECT store_id, incarnation, clean, sequence FROM meta
+SELECT store_id, incarnation, clean, sequence, epoch FROM meta
 """
 
 # The highest numbers in use; each is the end of a B-tree.

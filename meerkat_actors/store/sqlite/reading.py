@@ -8,7 +8,16 @@ from meerkat_actors.records.activation import Activation, Broken, IdentityRow
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import decode_state
-from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, IdentityKey, InputId, RunId, uuid_bytes
+from meerkat_actors.records.ids import (
+    COUNTER_MAX,
+    AgentIdentity,
+    IdentityKey,
+    InputId,
+    RunId,
+    is_unicode,
+    is_uuid,
+    uuid_bytes,
+)
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.runs import Journal
 from meerkat_actors.records.stored_events import StoredEvent
@@ -90,11 +99,9 @@ def read_identities_with_work(database: Database, owner: int) -> tuple[AgentIden
 
 def read_input(database: Database, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
     """One input by id."""
-    try:
-        raw = uuid_bytes(input_id)
-    except ValueError:
+    if not is_uuid(input_id) or not is_unicode(identity):  # nobody has it
         return None
-    row = database.execute(queries.READ_INPUT, (raw, identity)).fetchone()
+    row = database.execute(queries.READ_INPUT, (uuid_bytes(input_id), identity)).fetchone()
     return None if row is None else input_row_of(row)
 
 
@@ -106,13 +113,15 @@ def read_inputs(
         query, bound = queries.READ_INPUTS_BACKWARD, COUNTER_MAX if after is None else after - 1
     else:
         query, bound = queries.READ_INPUTS_FORWARD, 1 if after is None else after + 1
-    if not 1 <= bound <= COUNTER_MAX:
+    if not 1 <= bound <= COUNTER_MAX or not is_unicode(identity):
         return ()
     return tuple(input_row_of(row) for row in database.execute(query, (identity, bound, max(limit, 0))))
 
 
 def read_turns(database: Database, identity: AgentIdentity, before: int | None, limit: int) -> tuple[TurnRow, ...]:
     """A page of boundaries, newest first."""
+    if not is_unicode(identity):
+        return ()
     last = first_value(database.execute(queries.READ_LAST_TURN, (identity,))) if before is None else before
     sequence = int(last or 0)
     if not sequence or limit <= 0:

@@ -35,6 +35,7 @@ from meerkat_actors.store.fencing import (
     in_order,
     refused,
 )
+from meerkat_actors.store.spelling import spelling_refusal
 from meerkat_actors.store.sqlite import queries
 from meerkat_actors.store.sqlite.continuity_reading import CONTINUITY_EXPLAIN, session_bound
 from meerkat_actors.store.sqlite.packing import Packer, pack_in_order
@@ -52,7 +53,7 @@ def commit_unit(database: Database, packer: Packer, unit: Unit) -> No | None:
     A refused unit may have run some of them: the caller rolls its savepoint back.
     """
     try:
-        obstacle = _authority_refusal(database, unit)
+        obstacle = spelling_refusal(unit) or _authority_refusal(database, unit)
         if obstacle is not None:
             return obstacle
         entries = pack_in_order(packer, unit, in_order(unit.effects))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import content_digest
 from meerkat_actors.records.documents import Document
-from meerkat_actors.records.ids import AgentIdentity, RunId, is_counter, uuid_bytes
+from meerkat_actors.records.ids import AgentIdentity, RunId, is_counter, is_unicode, is_uuid, uuid_bytes
 from meerkat_actors.store.sqlite import runtime_statements
 from meerkat_actors.store.sqlite.rows import Database, turn_row_of
 
@@ -16,6 +16,8 @@ def read_document(database: Database, identity: AgentIdentity, kind: str, key: s
     Raises:
         ValueError: its bytes are not what was put.
     """
+    if not all(map(is_unicode, (identity, kind, key))):  # nobody has it
+        return None
     row = database.execute(runtime_statements.READ_DOCUMENT, (identity, kind, key)).fetchone()
     if row is None:
         return None
@@ -28,11 +30,7 @@ def read_document(database: Database, identity: AgentIdentity, kind: str, key: s
 
 def read_receipt(database: Database, identity: AgentIdentity, run_id: RunId, sequence: int | None) -> TurnRow | None:
     """The boundary of a receipt; without a sequence, of the run's last one."""
-    if sequence is not None and not is_counter(sequence):
+    if (sequence is not None and not is_counter(sequence)) or not is_uuid(run_id) or not is_unicode(identity):
         return None
-    try:
-        raw = uuid_bytes(run_id)
-    except ValueError:
-        return None
-    row = database.execute(runtime_statements.READ_RECEIPT, (identity, raw, sequence)).fetchone()
+    row = database.execute(runtime_statements.READ_RECEIPT, (identity, uuid_bytes(run_id), sequence)).fetchone()
     return None if row is None else turn_row_of(row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,7 +9,7 @@ from typing import TypeVar
 
 import apsw
 
-from meerkat_actors.errors import StoreCorruptError, StoreFailedError, StoreFullError, UsageError
+from meerkat_actors.errors import StoreFailedError, StoreFullError, UsageError
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome, RefusalReason
@@ -18,20 +17,23 @@ from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
-from meerkat_actors.records.leases import LOST, NOTHING_NEW, News
+from meerkat_actors.records.leases import NOTHING_NEW, News
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.fencing import FENCE, refused, unit_refusal
 from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sharing import Membership
-from meerkat_actors.store.sqlite import continuity_reading, queries, reading, statements
+from meerkat_actors.store.sqlite import continuity_reading, reading
+from meerkat_actors.store.sqlite.failing import failure_of
 from meerkat_actors.store.sqlite.grouping import commit_units
 from meerkat_actors.store.sqlite.locking import StoreLock
+from meerkat_actors.store.sqlite.marking import Progress
 from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.packing import Packer
 from meerkat_actors.store.sqlite.rows import typed
 from meerkat_actors.store.sqlite.runtime_reading import read_document, read_receipt
-from meerkat_actors.store.sqlite.sharing import Lookout
+from meerkat_actors.store.sqlite.serving import Serving
+from meerkat_actors.store.sqlite.watching import Watch
 
 R = TypeVar("R")
 
@@ -44,7 +46,13 @@ class SqliteStore:
     """
 
     def __init__(
-        self, path: str, connection: apsw.Connection, lock: StoreLock, membership: Membership | None = None
+        self,
+        path: str,
+        connection: apsw.Connection,
+        lock: StoreLock,
+        membership: Membership | None = None,
+        *,
+        may_lose: bool = False,
     ) -> None:
         self._path = path
         self._connection = connection
@@ -53,13 +61,10 @@ class SqliteStore:
         self._pid = os.getpid()
         self._naming = Naming(self._database)
         self._packer = Packer(self._naming)
-        self._membership = membership
-        self._lookout = Lookout(self._database)
+        progress = Progress(path, may_lose=may_lose)
+        self._serving = Serving(path, self._database, self._packer, lock, Watch(path, connection), progress, membership)
         self._failure: str | None = None
-        self._is_serving = False
         self._closed = False
-        self._moved = ctypes.c_int(0)
-        self._moved_address = ctypes.addressof(self._moved)
         self._log_pages = 0
         self._copied_pages = 0
         connection.set_wal_hook(self._note_log)
@@ -82,16 +87,16 @@ class SqliteStore:
     @property
     def is_shared(self) -> bool:
         """See ``Store.is_shared``."""
-        return self._membership is not None
+        return self._serving.membership is not None
 
     def begin(self) -> Opening:
         """See ``Store.begin``."""
-        return self._guarded(self._begin)
+        return self._guarded(self._serving.begin)
 
     def end(self, *, clean: bool) -> None:
         """See ``Store.end``. A store that failed stays as it is: unclean."""
-        if self._is_serving and self._failure is None:
-            self._guarded(lambda: self._end(clean=clean))
+        if self._serving.is_active and self._failure is None:
+            self._guarded(lambda: self._serving.end(clean=clean))
 
     def close(self) -> None:
         """See ``Store.close``."""
@@ -135,7 +140,8 @@ class SqliteStore:
 
     def look_around(self) -> News:
         """See ``Store.look_around``."""
-        return NOTHING_NEW if self._membership is None else self._guarded(self._look_around)
+        is_one_of_many = self._serving.membership is not None and self._serving.is_active
+        return self._guarded(self._serving.look_around) if is_one_of_many else NOTHING_NEW
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
         """See ``Store.find_input``."""
@@ -179,52 +185,6 @@ class SqliteStore:
         """See ``Store.read_snapshots``."""
         return self._listed(lambda: continuity_reading.read_snapshots(self._database, session_id, limit))
 
-    def _begin(self) -> Opening:
-        try:
-            self._database.execute(statements.BEGIN_IMMEDIATE)
-            meta = self._database.execute(queries.READ_META).fetchone()
-            counters = self._database.execute(queries.READ_COUNTERS).fetchone()
-            if meta is None or counters is None:
-                raise StoreCorruptError(path=self._path, problem="has lost its meta row; restore it from a backup")
-            store_id, incarnation, clean, sequence = meta
-            self._database.execute(statements.BEGIN_INCARNATION)
-            self._join(incarnation + 1)
-            self._database.execute(statements.COMMIT)
-        except BaseException:
-            if self._membership is not None:
-                self._lock.let_go(self._packer.incarnation)
-            raise
-        finally:
-            self._roll_back()
-        self._require_in_place()
-        last_input, last_turn, last_key = counters
-        self._packer.sequence = max(sequence, last_input, last_turn)
-        self._naming.begin(last_key, is_shared=self._membership is not None)
-        self._is_serving = True
-        return Opening(store_id=store_id, incarnation=incarnation + 1, was_clean=bool(clean))
-
-    def _join(self, owner: int) -> None:
-        former, self._packer.incarnation = self._packer.incarnation, owner
-        if self._membership is None:
-            self._database.execute(statements.DROP_LEASES)
-            return
-        self._packer.clock = self._membership.clock
-        self._lock.let_go(former)
-        self._lock.hold(owner)
-        self._membership.join(owner)
-        self._lookout = Lookout(self._database)
-
-    def _end(self, *, clean: bool) -> None:
-        try:
-            self._database.execute(statements.BEGIN_IMMEDIATE)
-            is_last = self._membership is None or self._membership.leave()
-            self._database.execute(statements.END_INCARNATION, (int(clean and is_last), self._packer.sequence))
-            self._database.execute(statements.COMMIT)
-        finally:
-            self._roll_back()
-        self._require_in_place()
-        self._is_serving = False
-
     def _commit_sound(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         refusals = [unit_refusal(unit) for unit in units]
         sound = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
@@ -232,50 +192,23 @@ class SqliteStore:
         return [next(outcomes) if refusal is None else refusal for refusal in refusals]
 
     def _commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
-        assert self._is_serving, "commit outside begin and end"
+        assert self._serving.is_active, "commit outside begin and end"
         try:
-            enter = None if self._membership is None else self._enter
+            enter = None if self._serving.membership is None else self._serving.enter
             outcomes = commit_units(self._database, self._packer, units, enter)
         except apsw.FullError as error:
             return [refused(RefusalReason.STORE_FULL, FENCE, f"the disk is full: {error}")] * len(units)
         finally:
-            self._roll_back()
-        self._require_in_place()
+            self._serving.roll_back()
+        self._serving.require_in_place()
+        if self._serving.membership is not None:
+            self._serving.membership.note(units, outcomes)
         return outcomes
-
-    def _enter(self, units: Sequence[Unit]) -> bool:
-        assert self._membership is not None
-        if not self._membership.enter(units):
-            return False
-        # Others have committed since, and what they were given is in use.
-        meta = self._database.execute(queries.READ_META).fetchone()
-        counters = self._database.execute(queries.READ_COUNTERS).fetchone()
-        if meta is not None and counters is not None:
-            self._packer.sequence = max(self._packer.sequence, meta[3], counters[0], counters[1])
-        return True
-
-    def _look_around(self) -> News:
-        membership = self._membership
-        assert membership is not None
-        if membership.is_lost() or (membership.has_duty() and not self._do_duty(membership)):
-            return LOST
-        return News(is_lost=False, work=self._lookout.news(self._packer.incarnation, membership.others()))
-
-    def _do_duty(self, membership: Membership) -> bool:
-        try:
-            self._database.execute(statements.BEGIN_IMMEDIATE)
-            if not membership.do_duty():
-                return False
-            self._database.execute(statements.COMMIT)
-        finally:
-            self._roll_back()
-        self._require_in_place()
-        return True
 
     def _activate(self, identity: AgentIdentity) -> Activation | Broken:
         self._naming.spare(1)
         found = reading.read_activation(self._database, identity, self._naming.fresh)
-        return found if self._membership is None else self._membership.held(found)
+        return found if self._serving.membership is None else self._serving.membership.held(found)
 
     def _read_standings(
         self, identities: Sequence[AgentIdentity], snapshots: SnapshotLook
@@ -284,20 +217,11 @@ class SqliteStore:
         return continuity_reading.read_standings(self._database, identities, self._naming.fresh, snapshots=snapshots)
 
     def _checkpoint(self) -> None:
-        self._log_pages, self._copied_pages = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-
-    def _roll_back(self) -> None:
-        # After COMMIT there is nothing to do, and after many errors SQLite has done it itself.
-        if self._database.in_transaction:
-            self._database.execute(statements.ROLLBACK)
-
-    def _require_in_place(self) -> None:
-        # A deleted or replaced file takes writes without complaint. 3.5 us.
-        self._moved.value = 0
-        self._connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, self._moved_address)
-        if self._moved.value:
-            self._failure = "the file was deleted or replaced while it was open"
-            raise StoreFailedError(path=self._path, problem=f"{self._failure}; put it back and reopen")
+        try:
+            self._log_pages, self._copied_pages = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:
+            return  # another process is at it: SQLite asks no busy handler here
+        self._serving.note_checkpoint()
 
     def _note_log(self, _: apsw.Connection, __: str, pages: int) -> int:
         if pages < self._copied_pages:  # everything was copied, and the log began anew
@@ -316,23 +240,14 @@ class SqliteStore:
             raise StoreFailedError(path=self._path, problem=f"failed before ({self._failure}); close and reopen it")
         try:
             return work()
-        except apsw.FullError as error:
-            # The one error to survive in place: what is durable stays, what is not was rolled back.
-            problem = "the disk is full; nothing that was acknowledged is lost, make room and try again"
-            raise StoreFullError(path=self._path, problem=problem) from error
-        except apsw.BusyError as error:
-            self._failure = str(error)
-            problem = "another process holds the write lock (a sqlite3 tool, perhaps); end it and reopen"
-            raise StoreFailedError(path=self._path, problem=problem) from error
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            self._failure = str(error)
-            raise StoreCorruptError(
-                path=self._path, problem=f"is damaged: {error}; restore it from a backup"
-            ) from error
-        except apsw.Error as error:
-            self._failure = str(error)
-            problem = f"SQLite failed: {error}; whether the last commits are durable is unknown, reopen it to learn"
-            raise StoreFailedError(path=self._path, problem=problem) from error
+        except (apsw.Error, OSError) as error:
+            failure = failure_of(self._path, error)
+            if not isinstance(failure, StoreFullError):
+                self._failure = str(error)
+            raise failure from error
+        except StoreFailedError as failure:
+            self._failure = failure.problem
+            raise
 
     def _forget_cached_pages(self) -> None:
         # After a failed fsync the page cache shows what the disk may not hold (reliability.md, P12).

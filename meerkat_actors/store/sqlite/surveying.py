@@ -90,7 +90,7 @@ def read_survey(database: Database) -> Survey:
     database.execute(statements.BEGIN)
     try:
         meta = database.execute(queries.READ_META).fetchone()
-        _, incarnation, clean, _ = (None, 0, 0, 0) if meta is None else meta
+        _, incarnation, clean, _, _ = (None, 0, 0, 0, 0) if meta is None else meta
         counters = database.execute(queries.READ_COUNTERS).fetchone()
         last_input, last_turn, last_key = (0, 0, 0) if counters is None else counters
         last = max(last_input, last_turn)

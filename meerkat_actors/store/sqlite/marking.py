@@ -1,0 +1,161 @@
+"""The high-water mark beside a store: how far it had come, kept where nothing that happens to the file can reach it.
+
+SQLite takes what it finds: without its log, after a crash, a file is simply older, and ``integrity_check`` says ok
+(reliability.md, fault 21). The mark remembers the incarnation and the last sequence that were durable when it was
+written: at the beginning and the end of serving, and with each checkpoint. What was committed since is not covered.
+
+Two slots in one small file, written in turn, each with its checksum: a torn write leaves the other one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import warnings
+from typing import Final
+from zlib import crc32
+
+from attrs import evolve, frozen
+
+from meerkat_actors.errors import StoreBehindError, StoreBehindWarning, StoreCorruptError
+
+_SLOT_BYTES: Final = 512
+"""A sector: what a disk writes whole or not at all."""
+_NAME: Final = "meerkat-mark-1"
+
+
+@frozen(order=False)
+class Mark:
+    """How far a store had come."""
+
+    store_id: str
+    epoch: int
+    incarnation: int
+    sequence: int
+
+    def is_behind(self, other: Mark) -> bool:
+        """Whether a store that is here now was further already."""
+        return (self.epoch, self.incarnation, self.sequence) < (other.epoch, other.incarnation, other.sequence)
+
+
+def mark_path(path: str) -> str:
+    """Where the mark of the store at ``path`` is."""
+    return f"{path}.mark"
+
+
+def read_mark(path: str) -> Mark | None:
+    """The mark of the store at ``path``; None where none was ever written.
+
+    Raises:
+        ValueError: there is one, and it can't be read.
+        OSError: the file can't be read at all.
+    """
+    try:
+        with open(mark_path(path), "rb") as file:
+            data = file.read(2 * _SLOT_BYTES)
+    except FileNotFoundError:
+        return None
+    if not data:
+        return None  # made, and not yet written: nothing was promised
+    slots = _slots(data)
+    if slots == (None, None):
+        problem = "the mark can't be read"
+        raise ValueError(problem)
+    return slots[_newer(slots)]
+
+
+class Progress:
+    """How far an open store is, and the mark that says so beside it."""
+
+    def __init__(self, path: str, *, may_lose: bool) -> None:
+        self._path = path
+        self._may_lose = may_lose
+        self._now: Mark | None = None
+
+    def compare(self, found: Mark) -> None:
+        """Compare what was found in the file with the mark beside it, before anything is written.
+
+        Raises:
+            StoreBehindError: the file is older, or another store's.
+            StoreCorruptError: there is a mark, and it can't be read.
+        """
+        try:
+            mark = read_mark(self._path)
+        except ValueError as error:
+            problem = f"{error} ({mark_path(self._path)}); check the store with meerkat-actors doctor, then delete it"
+            raise StoreCorruptError(path=self._path, problem=problem) from error
+        if mark is None:
+            return
+        if mark.store_id != found.store_id:
+            problem = "is another store than the one that its mark was written for"
+        elif found.is_behind(mark):
+            problem = (
+                f"is older than what was acknowledged: it ends at {found.sequence} of incarnation {found.incarnation},"
+                f" and was at {mark.sequence} of {mark.incarnation}; its log is missing, or it is a copy"
+            )
+        else:
+            return
+        if self._may_lose and mark.store_id == found.store_id:
+            warnings.warn(f"{self._path}: {problem}", StoreBehindWarning, stacklevel=2)
+            return
+        advice = f"put the right file back, or delete {mark_path(self._path)} to go on with this one"
+        raise StoreBehindError(path=self._path, problem=f"{problem}; {advice}")
+
+    def keep(self, mark: Mark) -> None:
+        """Write down how far the store is, durably. A full disk keeps the mark that is there.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self._now = mark
+        try:
+            _write(mark_path(self._path), mark)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+
+    def keep_at(self, sequence: int) -> None:
+        """The same, later in the same incarnation."""
+        assert self._now is not None, "a store that began has a mark"
+        self.keep(evolve(self._now, sequence=max(sequence, self._now.sequence)))
+
+
+def _write(path: str, mark: Mark) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        slots = _slots(os.pread(descriptor, 2 * _SLOT_BYTES, 0))
+        newer = _newer(slots)
+        newest = slots[newer]
+        if newest is not None and newest.store_id == mark.store_id and not newest.is_behind(mark):
+            return  # another process that shares the store was further
+        # The newer one stays until this one is written.
+        os.pwrite(descriptor, _text(mark), (1 - newer) * _SLOT_BYTES)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _slots(data: bytes) -> tuple[Mark | None, Mark | None]:
+    return _parsed(data[:_SLOT_BYTES]), _parsed(data[_SLOT_BYTES : 2 * _SLOT_BYTES])
+
+
+def _newer(slots: tuple[Mark | None, Mark | None]) -> int:
+    first, second = slots
+    return 1 if first is None or (second is not None and first.is_behind(second)) else 0
+
+
+def _text(mark: Mark) -> bytes:
+    words = f"{_NAME} {mark.store_id} {mark.epoch} {mark.incarnation} {mark.sequence}"
+    line = f"{words} {crc32(words.encode()):08x}\n".encode()
+    return line.ljust(_SLOT_BYTES, b" ")
+
+
+def _parsed(slot: bytes) -> Mark | None:
+    try:
+        words, _, check = slot.decode("ascii").rstrip(" \n").rpartition(" ")
+        name, store_id, epoch, incarnation, sequence = words.split(" ")
+        if name != _NAME or int(check, 16) != crc32(words.encode()):
+            return None
+        return Mark(store_id, int(epoch), int(incarnation), int(sequence))
+    except ValueError:
+        return None
