@@ -13,7 +13,7 @@ from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
 from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest, StorageCounters
 from meerkat_actors.actors.writer import Writer, lender_of_run
-from meerkat_actors.errors import StoreError
+from meerkat_actors.errors import MeerkatError
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.effects import Unit
@@ -191,7 +191,7 @@ async def _reopen(source: Callable[[], Store], call: Call, batches: Batches) -> 
 
     try:
         batches.resume(await call(replace))
-    except StoreError as second:
+    except MeerkatError as second:
         second.__context__ = error
         batches.give_up(second)
     else:
