@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from meerkat_actors.cli.doctor import doctor
 from meerkat_actors.cli.looking import events, history, identities, inputs, receipts, status
 from meerkat_actors.cli.output import complain, hush
 from meerkat_actors.cli.run import run
@@ -44,7 +45,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, status, identities, inputs, history, receipts, events):
+for _command in (run, status, identities, inputs, history, receipts, events, doctor):
     commands.add_command(_command)
 
 

@@ -11,14 +11,17 @@ from meerkat_actors.errors import StoreError, StoreFullError
 from meerkat_actors.records.activation import Broken
 from meerkat_actors.records.commits import Committed, RefusalReason, Refused
 from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.env import SystemEnv
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey
 from meerkat_actors.records.inputs import Mail
 from meerkat_actors.records.standing import Standing
 from meerkat_actors.store.sqlite.opening import Synchronous, open_sqlite
 from meerkat_actors.store.sqlite.store import SqliteStore
 from tests.crashes.fire_history import Answer, Asked, History
+from tests.crashes.fire_ledger import Ledger
 from tests.crashes.fire_rows import Rows, read_rows
 from tests.crashes.fire_script import NAMES, Batch, Checkpoint, Restart, Step, View, claims
+from tests.store.writing import uuid_of
 
 FULL_RETRIES = 2
 """How often a client tries again on a full disk."""
@@ -30,6 +33,13 @@ class WrongAnswerError(Exception):
 
 class DiskStaysFullError(Exception):
     """The client gave up."""
+
+
+class OneIdEnv(SystemEnv):
+    """Gives every store the same id: what differs between two files is then what happened to them."""
+
+    def new_id(self) -> str:
+        return uuid_of(1)
 
 
 @define(eq=False)
@@ -44,6 +54,8 @@ class Client:
     vfs: str | None = None
     synchronous: Synchronous = "full"
     store: SqliteStore | None = None
+    _ledger: Ledger | None = None
+    """What was acknowledged, added up; None: not yet."""
 
     def open(self) -> SqliteStore:
         """Open the store and begin to serve.
@@ -51,7 +63,7 @@ class Client:
         Raises:
             StoreError: as the store does.
         """
-        self.store = store = open_sqlite(self.path, vfs=self.vfs, synchronous=self.synchronous)
+        self.store = store = open_sqlite(self.path, vfs=self.vfs, synchronous=self.synchronous, env=OneIdEnv())
         _patiently(store.begin)
         return store
 
@@ -65,6 +77,7 @@ class Client:
         """
         store = self.open() if self.store is None else self.store
         if self.history.asked:
+            self._ledger = None
             self.history.resolve(read_rows(self.path) if rows is None else rows, self.position())
             self._claim(store)
         last = len(self.script) if steps is None else min(len(self.script), len(self.history.steps_done) + steps)
@@ -123,6 +136,8 @@ class Client:
             for one, outcome in zip(asked, outcomes, strict=True):
                 one.answered_at = position
                 one.answer = Answer.COMMITTED if isinstance(outcome, Committed) else Answer.REFUSED
+                if self._ledger is not None and one.answer is Answer.COMMITTED and not one.is_wrong:
+                    self._ledger.apply(one.unit)
                 if isinstance(outcome, Refused) and outcome.reason is RefusalReason.STORE_FULL:
                     one.answer = Answer.ABSENT
                     again.append((one.unit, one.is_wrong))
@@ -133,7 +148,9 @@ class Client:
         raise DiskStaysFullError
 
     def _view(self, store: SqliteStore) -> View:
-        return View(self.history.acknowledged(), _keys(store), self._mail)
+        if self._ledger is None:
+            self._ledger = self.history.acknowledged()
+        return View(self._ledger, _keys(store), self._mail)
 
     def _mail(self, name: AgentIdentity) -> Mail:
         return self._store.pending_mail(_keys(self._store)[name], limit=1)[0]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
 
 from meerkat_actors.simulation import Image
 from meerkat_actors.store.sqlite.opening import Synchronous
-from tests.crashes.fire_runs import Recording, Tally, cut_images, record
-from tests.crashes.fire_script import Step, script
+from tests.crashes.fire_judge import Judge
+from tests.crashes.fire_runs import Recording, Tally, record
+from tests.crashes.fire_script import script
 
 CUTS_PER_RECORDING: Final = 250
 IMAGES: Final = tuple(Image)
@@ -24,28 +24,17 @@ def powercuts(folder: Path, seed: str, cuts: range, synchronous: Synchronous = "
         steps = script(laps=random.randint(1, 4))
         recording = record(folder / "recorded", steps, f"{seed} {first} disk", synchronous)
         numbers = range(max(first, cuts.start), min(first + CUTS_PER_RECORDING, cuts.stop))
-        tally.add(cut_recording(folder, recording, steps, seed, numbers, synchronous))
+        cut_recording(Judge(folder, steps, tally, synchronous), recording, seed, numbers)
     return tally
 
 
-def cut_recording(
-    folder: Path,
-    recording: Recording,
-    steps: Sequence[Step],
-    seed: str,
-    numbers: range,
-    synchronous: Synchronous = "full",
-) -> Tally:
+def cut_recording(judge: Judge, recording: Recording, seed: str, numbers: range) -> None:
     """One cut of a recording for each number."""
-    tally = Tally()
     chances = {number: Random(f"{seed} {number} cut") for number in numbers}
-    last = recording.before.position + len(recording.events)
-    points = sorted((chances[number].randint(recording.before.position, last), number) for number in numbers)
+    first = recording.before.position
+    last = first + len(recording.events)
+    points = sorted((chances[number].randint(first, last), number) for number in numbers)
     for shadow, (point, number) in zip(recording.shadows([point for point, _ in points]), points, strict=True):
         random = chances[number]
-        image = random.choice(IMAGES)
-        found = cut_images(
-            folder / "cut", shadow, [image], steps, recording.history, tally, random, synchronous
-        )
-        tally.violations += [f"cut {number} of seed {seed}, at event {point}: {problem}" for problem in found]
-    return tally
+        found = judge.images(shadow, [random.choice(IMAGES)], recording.history, random)
+        judge.tally.violations += [f"cut {number} of seed {seed}, at event {point}: {problem}" for problem in found]

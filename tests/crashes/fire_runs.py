@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -16,23 +15,17 @@ from typing import Final
 from attrs import Factory, define, frozen
 
 from meerkat_actors.errors import StoreError
-from meerkat_actors.simulation import Disk, Fault, Image, Shadow, image_of
+from meerkat_actors.simulation import Disk, Fault, Shadow
 from meerkat_actors.simulation.disk.calls import watched
-from meerkat_actors.simulation.disk.device import write_files
 from meerkat_actors.simulation.disk.shadow import Event
 from meerkat_actors.store.sqlite.opening import Synchronous
 from tests.crashes.fire_client import Client, DiskStaysFullError
-from tests.crashes.fire_history import Answer, History, check
-from tests.crashes.fire_rows import read_rows
+from tests.crashes.fire_history import History
 from tests.crashes.fire_script import Step
 
 NAME: Final = "store.db"
-FAST: Final = Path("/dev/shm")
+FAST: Final = Path("/dev/shm")  # noqa: S108 - only a folder that nobody else knows is made there
 """Where files cost no disk, if there is such a place."""
-STEPS_AFTER: Final = 2
-"""How far the script goes on after each image."""
-GARBAGE_INDEX: Final = 0.2
-"""Of the images that come with a shared memory full of garbage."""
 
 
 @define
@@ -46,6 +39,8 @@ class Tally:
     """Failures that came to pass, by kind."""
     images: Counter[str] = Factory(Counter[str])
     """What was opened and checked, by kind."""
+    repeated: int = 0
+    """Images that were the same, bytes and history, as one that was checked: what was found there holds here."""
     acknowledged: int = 0
     """Units that an image had to have."""
     unknown: int = 0
@@ -58,6 +53,7 @@ class Tally:
         self.asked += other.asked
         self.fired += other.fired
         self.images += other.images
+        self.repeated += other.repeated
         self.acknowledged += other.acknowledged
         self.unknown += other.unknown
         self.violations += other.violations
@@ -69,7 +65,8 @@ class Tally:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.runs} runs, {sum(self.images.values())} images opened and checked, {len(self.violations)} violations",
+            f"{self.runs} runs, {len(self.violations)} violations",
+            f"  images opened and checked {self.images.total()}, the same as one of these {self.repeated}",
             f"  units that had to be there {self.acknowledged}, that might be {self.unknown}",
         ]
         for title, counted in (("images", self.images), ("operations", self.asked), ("failures", self.fired)):
@@ -130,7 +127,9 @@ def client_on(disk: Disk, script: Sequence[Step], history: History, synchronous:
     return Client(path, script, history, lambda: disk.shadow.position, vfs=disk.name, synchronous=synchronous)
 
 
-def record(folder: Path, script: Sequence[Step], seed: str, synchronous: Synchronous = "full", *faults: Fault) -> Recording:
+def record(
+    folder: Path, script: Sequence[Step], seed: str, synchronous: Synchronous = "full", *faults: Fault
+) -> Recording:
     """Live without faults; or with one that nothing notices."""
     with emptied(folder):
         disk = Disk(folder, Random(seed))
@@ -161,69 +160,6 @@ def goes_well(work: Callable[[], Sequence[str]]) -> list[str]:
         return [f"the store refuses: {type(error).__name__}: {error}"]
     except Exception:  # noqa: BLE001 - a campaign tells of every fault, and goes on
         return [_told("came back")]
-
-
-def come_back(client: Client, tally: Tally, what: str, steps: int | None = STEPS_AFTER) -> list[str]:
-    """Open what was left, check it, go on writing, and check again. What was unknown is resolved."""
-
-    def work() -> list[str]:
-        client.open()
-        answers = Counter(one.answer for one in client.history.asked)
-        tally.images[what] += 1
-        tally.acknowledged += answers[Answer.COMMITTED]
-        tally.unknown += answers[Answer.UNKNOWN]
-        rows = read_rows(client.path)
-        found = check(client.history, rows)
-        if found:
-            return [f"found: {one}" for one in found]
-        client.go_on(steps, rows)
-        return [f"after going on: {one}" for one in check(client.history, read_rows(client.path))]
-
-    return goes_well(work)
-
-
-def come_back_to(
-    folder: Path,
-    files: Mapping[str, bytes],
-    script: Sequence[Step],
-    history: History,
-    tally: Tally,
-    what: str,
-    random: Random,
-    synchronous: Synchronous = "full",
-) -> list[str]:
-    """``come_back`` to the files of an image, in a folder of their own."""
-    with emptied(folder):
-        write_files(folder, files)
-        if f"{NAME}-wal" in files and random.random() < GARBAGE_INDEX:
-            (folder / f"{NAME}-shm").write_bytes(random.randbytes(32_768))
-        client = Client(str(folder / NAME), script, history, lambda: sys.maxsize, synchronous=synchronous)
-        try:
-            return come_back(client, tally, what)
-        finally:
-            client.close()
-
-
-def cut_images(
-    folder: Path,
-    shadow: Shadow,
-    images: Sequence[Image],
-    script: Sequence[Step],
-    history: History,
-    tally: Tally,
-    random: Random,
-    synchronous: Synchronous = "full",
-) -> list[str]:
-    """Every one of these images of the same moment, come back to."""
-    found: list[str] = []
-    for image in images:
-        files = image_of(shadow, image, random)
-        tally.runs += 1
-        problems = come_back_to(
-            folder, files, script, history.until(shadow.position), tally, image, random, synchronous
-        )
-        found += [f"{image}: {problem}" for problem in problems]
-    return found
 
 
 def _told(where: str) -> str:

@@ -8,26 +8,17 @@ from random import Random
 from typing import Final
 
 from meerkat_actors.simulation import FITTING, Disk, Fault, Image, Operation, image_of
+from meerkat_actors.simulation.disk.seeding import seeded_sqlite
 from tests.crashes.fire_client import Client
 from tests.crashes.fire_history import History
-from tests.crashes.fire_runs import (
-    Recording,
-    Tally,
-    client_on,
-    come_back,
-    come_back_to,
-    cut_images,
-    emptied,
-    ends_typed,
-    record,
-    under_fire,
-)
-from tests.crashes.fire_script import Step, script
+from tests.crashes.fire_judge import Judge
+from tests.crashes.fire_runs import Recording, Tally, client_on, emptied, ends_typed, record, under_fire
+from tests.crashes.fire_script import script
 
 LAPS: Final = 2
 IMAGES: Final = tuple(Image)
 IN_PLACE: Final = "in place"
-CUT_AFTERWARDS: Final = "in place, then cut"
+CUT: Final = "in place, then cut"
 
 
 def faults_of(folder: Path) -> list[Fault]:
@@ -47,53 +38,55 @@ def faults_of(folder: Path) -> list[Fault]:
 
 def sweep(folder: Path, seed: str, faults: Sequence[tuple[int, Fault]]) -> Tally:
     """These faults, each in a life of its own; the images that a power cut then leaves; and going on in place."""
-    tally = Tally()
-    steps = script(LAPS)
+    judge = Judge(folder, script(LAPS), Tally())
     for number, fault in faults:
-        found = strike(folder, fault, steps, Random(f"{seed} {number}"), tally)
-        tally.violations += [f"fault {number} of seed {seed}, {fault}: {problem}" for problem in found]
-    return tally
+        # The same chance for all, so that what differs between two lives is the fault.
+        with seeded_sqlite(Random(seed)):
+            found = strike(judge, fault, Random(seed))
+        judge.tally.violations += [f"fault {number} of seed {seed}, {fault}: {problem}" for problem in found]
+    return judge.tally
 
 
-def strike(folder: Path, fault: Fault, steps: Sequence[Step], random: Random, tally: Tally) -> list[str]:
+def strike(judge: Judge, fault: Fault, random: Random) -> list[str]:
     """One fault."""
-    with emptied(folder / "struck") as struck:
+    with emptied(judge.folder / "struck") as struck:
         disk = Disk(struck, random)
         disk.plan(fault)
-        client = client_on(disk, steps, History())
+        client = client_on(disk, judge.script, History())
         with under_fire(disk, client):
             found = ends_typed(client.go_on)
-            found += cut_images(folder / "cut", disk.shadow, IMAGES, steps, client.history, tally, random)
-            found += go_on_in_place(folder, disk, client, tally)
-        tally.saw(disk)
+            found += judge.images(disk.shadow, IMAGES, client.history, random)
+            found += go_on_in_place(judge, disk, client)
+        judge.tally.saw(disk)
         return found
 
 
-def go_on_in_place(folder: Path, disk: Disk, client: Client, tally: Tally) -> list[str]:
+def go_on_in_place(judge: Judge, disk: Disk, client: Client) -> list[str]:
     """Nothing fails any more: reopen the same files, go on, and only then cut the power."""
     client.close()
     disk.mend()
-    tally.runs += 2
-    found = [f"{IN_PLACE}: {problem}" for problem in come_back(client, tally, IN_PLACE)]
+    durable = {f"durable {name}": data for name, data in image_of(disk.shadow, Image.DROPPED, disk.random).items()}
+    if judge.has_seen(durable | disk.shadow.visible(), client.history):
+        judge.tally.runs += 1  # the cut that follows is the same, too
+        judge.tally.repeated += 1
+        return []
+    found = judge.client(client, IN_PLACE)
+    if found:
+        return [f"{IN_PLACE}: {problem}" for problem in found]
     disk.is_off = True
-    if not found:
-        files = image_of(disk.shadow, Image.DROPPED, disk.random)
-        found = come_back_to(folder / "cut", files, client.script, client.history, tally, CUT_AFTERWARDS, disk.random)
-        found = [f"{CUT_AFTERWARDS}: {problem}" for problem in found]
-    return found
+    files = image_of(disk.shadow, Image.DROPPED, disk.random)
+    return [f"{CUT}: {problem}" for problem in judge.files(files, client.history, CUT, disk.random)]
 
 
 def every_cut(folder: Path, seed: str, points: range) -> Tally:
     """The power cuts of the sweep: these operations of the recorded script, each with every image."""
-    tally = Tally()
-    steps = script(LAPS)
+    judge = Judge(folder, script(LAPS), Tally())
     recording = recorded(folder)
     for point, shadow in zip(points, recording.shadows(points), strict=True):
-        random = Random(f"{seed} cut {point}")
-        found = cut_images(folder / "cut", shadow, IMAGES, steps, recording.history, tally, random)
-        tally.violations += [f"cut at event {point}, seed {seed}: {problem}" for problem in found]
-    tally.fired["any cut"] += len(points)
-    return tally
+        found = judge.images(shadow, IMAGES, recording.history, Random(f"{seed} cut {point}"))
+        judge.tally.violations += [f"cut at event {point}, seed {seed}: {problem}" for problem in found]
+    judge.tally.fired["any cut"] += len(points)
+    return judge.tally
 
 
 def recorded(folder: Path) -> Recording:

@@ -68,14 +68,20 @@ class MemorySharers:
 class SqliteSharers:
     """Over one file. Each store has descriptors of its own, so within one process, too, their locks exclude."""
 
-    def __init__(self, clock: Clock, database: Path) -> None:
+    def __init__(self, clock: Clock, database: Path, vfs: str | None = None) -> None:
         self.clock = clock
         self._database = database
+        self._vfs = vfs
         self._opened: list[Store] = []
 
     def open(self, *, serves: bool = True, lease_seconds: float = TTL / 1000) -> Store:
         store = open_sqlite(
-            self._database, synchronous="normal", ownership="shared", lease_seconds=lease_seconds, env=self.clock
+            self._database,
+            synchronous="normal",
+            ownership="shared",
+            lease_seconds=lease_seconds,
+            vfs=self._vfs,
+            env=self.clock,
         )
         self._opened.append(store)
         if serves:

@@ -75,6 +75,8 @@ class World:
     def __init__(self, sharers: Sharers) -> None:
         self.sharers = sharers
         self.stores = [sharers.open(), sharers.open()]
+        self.incarnations: list[int | None] = [1, 2]
+        """None: its last beginning failed."""
         self._numbers = count(1)
         self._beliefs: list[dict[str, Writer]] = [{}, {}]
         self._looks: list[dict[str, Activation]] = [{}, {}]
@@ -127,7 +129,9 @@ class World:
                 pass
         self._beliefs[side], self._looks[side] = {}, {}
         self._seen[side] = 0
+        self.incarnations[side] = None
         opening = self.stores[side].begin()
+        self.incarnations[side] = opening.incarnation
         return opening.incarnation, opening.was_clean
 
     def _commit(self, side: int, units: Sequence[Unit]) -> list[CommitOutcome]:
