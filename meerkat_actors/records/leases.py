@@ -38,7 +38,7 @@ class Holder:
     name: str
     """Its process, for people."""
     expires_in: float
-    """Seconds until its lease ends, unless it is renewed."""
+    """Seconds until its lease ends, unless it is renewed. A claim may be refused a lease longer than that."""
 
 
 @frozen(kw_only=True)

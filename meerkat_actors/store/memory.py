@@ -123,7 +123,10 @@ class MemoryStore:
         """See ``Store.end``."""
         if self._is_serving:
             self._is_serving = False
-            is_last = self._membership is None or self._membership.leave()
+            is_last = True
+            if self._membership is not None:
+                is_last = self._membership.leave()
+                self._membership.adopt(0)
             self._tables.was_clean = clean and is_last
 
     def close(self) -> None:

@@ -2,7 +2,8 @@
 
 Two implementations pass one conformance suite: ``memory`` (the reference meaning) and
 ``sqlite``. Nothing above the port may know which is below. All methods are called from one
-thread at a time; only ``commit``, ``begin``, ``end`` and ``look_around`` write.
+thread at a time; only ``commit``, ``begin``, ``end`` and ``look_around`` write rows (in a
+shared store ``activate`` and ``read_standings`` may set keys aside).
 """
 
 from __future__ import annotations

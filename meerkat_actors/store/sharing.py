@@ -63,15 +63,17 @@ class Membership:
         self._table.put(self._renewed(owner, now))
 
     def adopt(self, owner: int) -> None:
-        """The transaction that joined was committed."""
+        """The transaction that joined, or left (0), was committed."""
         self.owner = owner
         self._has_claimed = False
         self._has_swept = False  # what ended badly before it is its own to recover
 
     def leave(self) -> bool:
-        """End in good order, in the transaction that ends serving; whether everybody did, as far as this one saw."""
+        """End in good order, in the transaction that ends serving; then ``adopt`` no owner.
+
+        Whether everybody did, as far as this one saw.
+        """
         self._table.drop(self.owner)
-        self.owner = 0
         return not self._table.all() and not self._has_swept
 
     def enter(self, units: Sequence[Unit] = ()) -> bool:

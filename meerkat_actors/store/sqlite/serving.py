@@ -109,6 +109,8 @@ class Serving:
             self._database.execute(statements.COMMIT)
         finally:
             self.roll_back()
+        if self.membership is not None:
+            self.membership.adopt(0)
         self.require_in_place()
         self._progress.keep_at(self._packer.sequence)
         self.is_active = False

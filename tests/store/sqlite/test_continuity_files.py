@@ -211,7 +211,7 @@ def test_item_42_and_46_a_killed_writer_leaves_whole_writes_and_all_that_were_ac
     """G3: a deletion too is whole or not at all. Killed at a random moment, eight times."""
     dice = random.Random(what)
     for _ in range(8):
-        for suffix in ("", "-wal", "-shm", ".lock"):
+        for suffix in ("", "-wal", "-shm", ".lock", ".mark"):
             Path(f"{database}{suffix}").unlink(missing_ok=True)
         told = _killed_after(database, what, dice.randrange(1, 60))
         store = open_sqlite(database)
