@@ -16,7 +16,7 @@ import apsw
 from attrs import frozen
 
 from meerkat_actors.records.commits import CommitOutcome, Committed
-from meerkat_actors.records.effects import AppendTurn, Unit
+from meerkat_actors.records.effects import AppendTurn, InsertInput, Unit
 from meerkat_actors.records.ids import CheckpointVersion
 from meerkat_actors.store.continuity_fitting import is_continuity, version_after
 from meerkat_actors.store.fencing import STALE_OWNER
@@ -178,8 +178,12 @@ def _none_committed(database: Database, units: Sequence[Unit]) -> list[CommitOut
 
 def _version_after(unit: Unit) -> CheckpointVersion:
     effects = unit.effects
-    if effects and type(effects[-1]) is AppendTurn:
-        return effects[-1].version
+    last = effects[-1] if effects else None
+    # The two that are most of all units first.
+    if type(last) is AppendTurn:
+        return last.version
+    if type(last) is InsertInput and len(effects) == 1:
+        return unit.fence.version
     for effect in effects:
         if type(effect) is AppendTurn:
             return effect.version
