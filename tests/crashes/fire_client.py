@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
-from attrs import define
+from attrs import Factory, define, frozen
 
 from meerkat_actors.errors import StoreError, StoreFullError
 from meerkat_actors.records.activation import Broken
@@ -14,6 +15,7 @@ from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.env import SystemEnv
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey
 from meerkat_actors.records.inputs import Mail
+from meerkat_actors.records.leases import Ownership
 from meerkat_actors.records.standing import Standing
 from meerkat_actors.store.sqlite.opening import Synchronous, open_sqlite
 from meerkat_actors.store.sqlite.store import SqliteStore
@@ -35,8 +37,24 @@ class DiskStaysFullError(Exception):
     """The client gave up."""
 
 
+@frozen
+class Way:
+    """How the store is opened."""
+
+    synchronous: Synchronous = "full"
+    ownership: Ownership = "exclusive"
+
+
+ORDINARY: Final = Way()
+SHARING: Final = Way(ownership="shared")
+"""Nobody else shares it, but those who died."""
+
+
 class OneIdEnv(SystemEnv):
-    """Gives every store the same id: what differs between two files is then what happened to them."""
+    """The same id and the same time for all: what differs between two files is then what happened to them."""
+
+    def boot_ms(self) -> int:
+        return 1_000_000
 
     def new_id(self) -> str:
         return uuid_of(1)
@@ -52,10 +70,11 @@ class Client:
     position: Callable[[], int]
     """Of the disk, in events."""
     vfs: str | None = None
-    synchronous: Synchronous = "full"
+    way: Way = ORDINARY
     store: SqliteStore | None = None
     _ledger: Ledger | None = None
     """What was acknowledged, added up; None: not yet."""
+    _keys: dict[AgentIdentity, IdentityKey] = Factory(dict[AgentIdentity, IdentityKey])
 
     def open(self) -> SqliteStore:
         """Open the store and begin to serve.
@@ -63,7 +82,9 @@ class Client:
         Raises:
             StoreError: as the store does.
         """
-        self.store = store = open_sqlite(self.path, vfs=self.vfs, synchronous=self.synchronous, env=OneIdEnv())
+        self.store = store = open_sqlite(
+            self.path, vfs=self.vfs, synchronous=self.way.synchronous, ownership=self.way.ownership, env=OneIdEnv()
+        )
         _patiently(store.begin)
         return store
 
@@ -150,10 +171,12 @@ class Client:
     def _view(self, store: SqliteStore) -> View:
         if self._ledger is None:
             self._ledger = self.history.acknowledged()
-        return View(self._ledger, _keys(store), self._mail)
+        if not self._keys.keys() >= self._ledger.heads.keys() or len(self._ledger.heads) < len(NAMES):
+            self._keys = _keys(store)  # of who is not created yet it is another one each time
+        return View(self._ledger, self._keys, self._mail)
 
     def _mail(self, name: AgentIdentity) -> Mail:
-        return self._store.pending_mail(_keys(self._store)[name], limit=1)[0]
+        return self._store.pending_mail(self._keys[name], limit=1)[0]
 
 
 def _is_full(one: Asked) -> bool:

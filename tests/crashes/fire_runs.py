@@ -15,12 +15,11 @@ from typing import Final
 from attrs import Factory, define, frozen
 
 from meerkat_actors.errors import StoreError
-from meerkat_actors.simulation import Disk, Fault, Shadow
-from meerkat_actors.simulation.disk.calls import watched
+from meerkat_actors.simulation import Disk, Fault, Shadow, watched
 from meerkat_actors.simulation.disk.shadow import Event
-from meerkat_actors.store.sqlite.opening import Synchronous
-from tests.crashes.fire_client import Client, DiskStaysFullError
+from tests.crashes.fire_client import ORDINARY, Client, DiskStaysFullError, Way
 from tests.crashes.fire_history import History
+from tests.crashes.fire_known import known_as
 from tests.crashes.fire_script import Step
 
 NAME: Final = "store.db"
@@ -45,6 +44,8 @@ class Tally:
     """Units that an image had to have."""
     unknown: int = 0
     """Units that it might have."""
+    known: Counter[str] = Factory(Counter[str])
+    """Violations that ``fire_known`` names."""
     violations: list[str] = Factory(list[str])
 
     def add(self, other: Tally) -> None:
@@ -56,7 +57,18 @@ class Tally:
         self.repeated += other.repeated
         self.acknowledged += other.acknowledged
         self.unknown += other.unknown
+        self.known += other.known
         self.violations += other.violations
+
+    def blame(self, where: str, problems: Sequence[str]) -> None:
+        """Add what was found wrong at a place that can be found again."""
+        for problem in problems:
+            violation = f"{where}: {problem}"
+            known = known_as(violation)
+            if known is None:
+                self.violations.append(violation)
+            else:
+                self.known[known] += 1
 
     def saw(self, disk: Disk) -> None:
         """Count what a disk counted."""
@@ -71,6 +83,7 @@ class Tally:
         ]
         for title, counted in (("images", self.images), ("operations", self.asked), ("failures", self.fired)):
             lines.append(f"  {title}: " + (", ".join(f"{k} {n}" for k, n in sorted(counted.items())) or "none"))
+        lines += [f"  known, {count} times: {name}" for name, count in sorted(self.known.items())]
         return "\n".join(lines)
 
 
@@ -121,23 +134,29 @@ def under_fire(disk: Disk, client: Client) -> Generator[None, None, None]:
         disk.close()
 
 
-def client_on(disk: Disk, script: Sequence[Step], history: History, synchronous: Synchronous = "full") -> Client:
+def client_on(disk: Disk, script: Sequence[Step], history: History, way: Way = ORDINARY) -> Client:
     """A client whose store is on the disk."""
     path = str(disk.folder / NAME)
-    return Client(path, script, history, lambda: disk.shadow.position, vfs=disk.name, synchronous=synchronous)
+    return Client(path, script, history, lambda: disk.shadow.position, vfs=disk.name, way=way)
 
 
 def record(
-    folder: Path, script: Sequence[Step], seed: str, synchronous: Synchronous = "full", *faults: Fault
+    folder: Path, script: Sequence[Step], seed: str, tally: Tally, way: Way = ORDINARY, *faults: Fault
 ) -> Recording:
-    """Live without faults; or with one that nothing notices."""
+    """Live without faults, or with one that nothing notices. What goes wrong all the same is blamed, and ends it."""
     with emptied(folder):
         disk = Disk(folder, Random(seed))
         disk.plan(*faults)
         before = disk.shadow.copy()
-        client = client_on(disk, script, History(), synchronous)
-        with under_fire(disk, client):
+        client = client_on(disk, script, History(), way)
+
+        def live() -> list[str]:
             client.go_on()
+            return []
+
+        with under_fire(disk, client):
+            tally.blame(f"life {seed} without a fault", goes_well(live))
+        tally.saw(disk)
         return Recording(before, disk.events, client.history)
 
 

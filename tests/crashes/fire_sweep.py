@@ -7,12 +7,11 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from meerkat_actors.simulation import FITTING, Disk, Fault, Image, Operation, image_of
-from meerkat_actors.simulation.disk.seeding import seeded_sqlite
+from meerkat_actors.simulation import FITTING, Disk, Fault, Image, Operation, image_of, seeded_sqlite
 from tests.crashes.fire_client import Client
 from tests.crashes.fire_history import History
 from tests.crashes.fire_judge import Judge
-from tests.crashes.fire_runs import Recording, Tally, client_on, emptied, ends_typed, record, under_fire
+from tests.crashes.fire_runs import Recording, Tally, client_on, emptied, ends_typed, record, under_fire, workplace
 from tests.crashes.fire_script import script
 
 LAPS: Final = 2
@@ -23,10 +22,11 @@ CUT: Final = "in place, then cut"
 
 def faults_of(folder: Path) -> list[Fault]:
     """All of them, in an order that stays."""
-    disk = Disk(folder, Random("count"))
-    client = client_on(disk, script(LAPS), History())
-    with under_fire(disk, client):
-        client.go_on()
+    with emptied(folder):
+        disk = Disk(folder, Random("count"))
+        client = client_on(disk, script(LAPS), History())
+        with under_fire(disk, client):
+            client.go_on()
     return [
         Fault(operation=operation, failure=failure, nth=nth, times=times)
         for operation in Operation
@@ -36,14 +36,30 @@ def faults_of(folder: Path) -> list[Fault]:
     ]
 
 
-def sweep(folder: Path, seed: str, faults: Sequence[tuple[int, Fault]]) -> Tally:
+def size_of_sweep() -> int:
+    """How many numbers a sweep has: one for each fault, and one for each moment of a power cut."""
+    with workplace() as folder:
+        return len(faults_of(folder / "counted")) + len(recorded(folder, Tally()).events) + 1
+
+
+def sweep(folder: Path, seed: str, numbers: range) -> Tally:
+    """These numbers of the sweep: first the faults, then the power cuts."""
+    faults = faults_of(folder / "counted")
+    tally = strike_all(folder, seed, [(number, faults[number]) for number in numbers if number < len(faults)])
+    cuts = range(max(numbers.start - len(faults), 0), numbers.stop - len(faults))
+    if cuts:
+        tally.add(every_cut(folder, seed, cuts))
+    return tally
+
+
+def strike_all(folder: Path, seed: str, faults: Sequence[tuple[int, Fault]]) -> Tally:
     """These faults, each in a life of its own; the images that a power cut then leaves; and going on in place."""
     judge = Judge(folder, script(LAPS), Tally())
     for number, fault in faults:
         # The same chance for all, so that what differs between two lives is the fault.
         with seeded_sqlite(Random(seed)):
             found = strike(judge, fault, Random(seed))
-        judge.tally.violations += [f"fault {number} of seed {seed}, {fault}: {problem}" for problem in found]
+        judge.tally.blame(f"fault {number} of seed {seed}, {fault}", found)
     return judge.tally
 
 
@@ -81,14 +97,14 @@ def go_on_in_place(judge: Judge, disk: Disk, client: Client) -> list[str]:
 def every_cut(folder: Path, seed: str, points: range) -> Tally:
     """The power cuts of the sweep: these operations of the recorded script, each with every image."""
     judge = Judge(folder, script(LAPS), Tally())
-    recording = recorded(folder)
+    recording = recorded(folder, judge.tally)
     for point, shadow in zip(points, recording.shadows(points), strict=True):
         found = judge.images(shadow, IMAGES, recording.history, Random(f"{seed} cut {point}"))
-        judge.tally.violations += [f"cut at event {point}, seed {seed}: {problem}" for problem in found]
+        judge.tally.blame(f"cut at event {point}, seed {seed}", found)
     judge.tally.fired["any cut"] += len(points)
     return judge.tally
 
 
-def recorded(folder: Path) -> Recording:
+def recorded(folder: Path, tally: Tally) -> Recording:
     """The script of the sweep without faults."""
-    return record(folder / "recorded", script(LAPS), "sweep")
+    return record(folder / "recorded", script(LAPS), "sweep", tally)
