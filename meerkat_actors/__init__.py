@@ -56,6 +56,8 @@ from meerkat_actors.errors import UnsupportedPlatformWarning as UnsupportedPlatf
 from meerkat_actors.errors import UsageError as UsageError
 from meerkat_actors.errors import WaitEndedError as WaitEndedError
 from meerkat_actors.records.activation import IdentityRow as IdentityRow
+from meerkat_actors.records.backups import BackupCheck as BackupCheck
+from meerkat_actors.records.backups import BackupReport as BackupReport
 from meerkat_actors.records.content import JSON as JSON
 from meerkat_actors.records.env import Env as Env
 from meerkat_actors.records.env import SystemEnv as SystemEnv
@@ -74,6 +76,8 @@ from meerkat_actors.records.outcomes import Answer as Answer
 from meerkat_actors.records.outcomes import Consumed as Consumed
 from meerkat_actors.records.outcomes import Outcome as Outcome
 from meerkat_actors.records.outcomes import Receipt as Receipt
+from meerkat_actors.records.pruning import PrunePolicy as PrunePolicy
+from meerkat_actors.records.pruning import PruneReport as PruneReport
 from meerkat_actors.records.status import IdentityStatus as IdentityStatus
 from meerkat_actors.records.status import Phase as Phase
 from meerkat_actors.records.status import Statistics as Statistics

@@ -7,11 +7,13 @@ from functools import partial
 import trio
 
 from meerkat_actors.actors.directory import Directory
+from meerkat_actors.actors.identity import answer_posting
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.turn import refuse_inside_turn
 from meerkat_actors.errors import (
+    AlreadyOwnedError,
     OwnerStoppedError,
     RejectedError,
     StoreError,
@@ -24,9 +26,11 @@ from meerkat_actors.errors import (
 from meerkat_actors.listings import InputListing, MessageListing, Order, ReceiptListing, outcome_of
 from meerkat_actors.records.codec import content_digest, encode_json
 from meerkat_actors.records.commands import GetStatus, Send, Wait
+from meerkat_actors.records.commits import Committed
 from meerkat_actors.records.content import JSON
+from meerkat_actors.records.effects import PostInput
 from meerkat_actors.records.env import Env
-from meerkat_actors.records.ids import AgentIdentity, InputId, parse_input_id, parse_key
+from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, InputId, parse_input_id, parse_key
 from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Admission, Answer, Consumed, Outcome
@@ -60,8 +64,9 @@ class AgentHandle:
         """Admit an input and wait until it is durable.
 
         The same ``idempotency_key`` (or ``input_id``) with the same content is the same input, for
-        ever: its admission comes back as a duplicate. Cancelling the wait does not withdraw the
-        input; send it again with the same key or id to learn its fate.
+        ever: its admission comes back as a duplicate. Where another runtime that shares the store holds
+        the agent, the input is left for that one, and its ``admission_sequence`` is still 0. Cancelling the
+        wait does not withdraw the input; send it again with the same key or id to learn its fate.
 
         Raises:
             InvalidValueError: content, key or id of no acceptable form; nothing was written.
@@ -71,7 +76,6 @@ class AgentHandle:
             NotReadyError: the runtime is leaving its block; nothing was written.
             OwnerStoppedError: the owner ended before it took the request; nothing was written.
             IdentityBrokenError: the agent is quarantined; nothing was written.
-            AlreadyOwnedError: another runtime that shares the store holds the agent; nothing was written.
             StoreFullError: the disk is full; nothing was written.
             UnknownOutcomeError: the owner ended under the request; it may be durable.
             UsageError: the runtime is closed.
@@ -82,7 +86,10 @@ class AgentHandle:
             # Who is cancelled together with the runtime's block hears of that, not of what came of it.
             await trio.lowlevel.checkpoint_if_cancelled()
         self._directory.post(self._identity, Envelope(command, slot, wants_outcome=False))
-        return await slot.wait()
+        try:
+            return await slot.wait()
+        except AlreadyOwnedError:
+            return await self._send_elsewhere(command)
 
     async def ask(
         self, content: JSON, *, input_id: InputId | None = None, idempotency_key: str | None = None
@@ -106,6 +113,9 @@ class AgentHandle:
         input_id = command.input_id
         try:
             reply = await slot.wait()
+        except AlreadyOwnedError:
+            input_id = (await self._send_elsewhere(command)).input_id
+            outcome = await self._outcome_of_admitted(input_id)
         except WaitEndedError:
             # It is durable. While the runtime goes on, a successor of its owner takes the question.
             if self._directory.is_closing:
@@ -141,13 +151,16 @@ class AgentHandle:
         parse_input_id(input_id)
         while True:
             row = await self._storage.query(lambda store: store.find_input(self._identity, input_id))
-            if row is None or row.admission is None:
+            if row is None or (row.admission is None and row.sender is not None):
                 raise UnknownInputError(identity=self._identity, input_id=input_id)
             outcome = legible(self._storage.location, partial(outcome_of, row))
             if outcome is not None:
                 return outcome
             if self._directory.is_closed:
                 raise WaitEndedError(identity=self._identity, input_id=input_id)
+            if row.admission is None:  # whoever holds the agent is about to take it
+                await trio.sleep(self._limits.look_seconds)
+                continue
             slot: ReplySlot[Outcome | None] = ReplySlot()
             self._directory.post(self._identity, Envelope(Wait(input_id, row.admission), slot, wants_outcome=False))
             try:
@@ -156,6 +169,10 @@ class AgentHandle:
                 # Its owner ended. While the runtime goes on, a successor takes the question.
                 if self._directory.is_closing:
                     raise WaitEndedError(identity=self._identity, input_id=input_id) from None
+                continue
+            except AlreadyOwnedError:
+                # Another runtime does it: its outcome is to be read.
+                await trio.sleep(self._limits.look_seconds)
                 continue
             if isinstance(reply, Outcome):
                 return reply
@@ -189,6 +206,26 @@ class AgentHandle:
         if order not in {"newest", "oldest"}:
             raise UsageError(problem=f"order={order!r}: use 'newest' or 'oldest'")
         return InputListing(self._identity, self._storage, order)
+
+    async def _send_elsewhere(self, command: Send) -> Admission:
+        """Leave an input for the runtime that holds the agent; it is durable, and not yet admitted by its owner."""
+        effect = PostInput(
+            self._identity,
+            command.input_id,
+            command.kind,
+            command.content,
+            command.digest,
+            command.idempotency_key,
+        )
+        outcome = await self._storage.post(effect)
+        if isinstance(outcome, Committed):
+            # Whoever held it may have let it go meanwhile.
+            self._directory.post_mail(self._identity)
+            return Admission(command.input_id, AdmissionSequence(0), duplicate=False, durable=True)
+        answer = answer_posting(self._storage.location, self._identity, command, outcome)
+        if isinstance(answer, Admission):
+            return answer
+        raise answer
 
     async def _outcome_of_admitted(self, input_id: InputId) -> Outcome:
         try:

@@ -17,16 +17,28 @@ from meerkat_actors.actors.observer import Observer, Observers, log_event
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle, open_storage
 from meerkat_actors.actors.turn import AgentFunction, AgentKind, kind_of, refuse_inside_turn
-from meerkat_actors.errors import MeerkatError, StoreError, StoreFullError, UnknownKindError, UsageError
+from meerkat_actors.errors import (
+    AlreadyOwnedError,
+    MeerkatError,
+    StoreError,
+    StoreFullError,
+    UnknownKindError,
+    UsageError,
+)
 from meerkat_actors.facades import AsyncContinuityStore, AsyncRuntimeStore
+from meerkat_actors.facades.backups import Backups
+from meerkat_actors.facades.pruning import prune_store
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.listings import IdentityListing
+from meerkat_actors.records.activation import Activation
+from meerkat_actors.records.backups import BackupCheck, BackupReport
 from meerkat_actors.records.codec import encode_json
 from meerkat_actors.records.commands import Create
 from meerkat_actors.records.env import Env, SystemEnv
-from meerkat_actors.records.ids import InputId, parse_identity, parse_name
+from meerkat_actors.records.ids import AgentIdentity, InputId, parse_identity, parse_name
 from meerkat_actors.records.leases import Ownership
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.pruning import PrunePolicy, PruneReport
 from meerkat_actors.records.status import Statistics
 from meerkat_actors.records.typed import to_json
 from meerkat_actors.store import MemoryStore, open_sqlite
@@ -55,6 +67,7 @@ class Runtime:
         self._counters = counters
         self._continuity = AsyncContinuityStore(storage, env, directory.is_live)
         self._runtime_store = AsyncRuntimeStore(storage, env)
+        self._backups = Backups(storage)
 
     def __repr__(self) -> str:
         return f"<Runtime of {self._storage.location}, {self._directory.live} agents live>"
@@ -64,7 +77,8 @@ class Runtime:
 
         Without ``kind`` an existing agent is opened. ``config`` is what its turns find as
         ``turn.config`` from now on: a JSON value, or an instance of the kind's ``config`` class.
-        Without it the agent keeps the one that it has. Cancelling the call may leave the agent
+        Without it the agent keeps the one that it has. Where another runtime that shares the store holds
+        the agent, the handle reaches that one through the store. Cancelling the call may leave the agent
         created, or configured.
 
         Raises:
@@ -74,7 +88,7 @@ class Runtime:
             UsageError: the agent exists with another kind; ``config`` without ``kind``; or the runtime
                 is closed, or lives in another thread or process.
             IdentityBrokenError: the agent is quarantined.
-            AlreadyOwnedError: another runtime that shares the store holds the agent; nothing was written.
+            AlreadyOwnedError: there is a ``config``, and another runtime that shares the store holds the agent.
             NotReadyError: the runtime is leaving its block; nothing was written.
             MailboxFullError: its owner is behind; nothing was written.
             OwnerStoppedError: its owner ended before it took the request; nothing was written.
@@ -90,8 +104,20 @@ class Runtime:
             # Who is cancelled together with the block hears of that, not of what came of it.
             await trio.lowlevel.checkpoint_if_cancelled()
         self._directory.post(identity, Envelope(Create(kind, encoded), slot, wants_outcome=False))
-        await slot.wait()
+        try:
+            await slot.wait()
+        except AlreadyOwnedError:
+            if encoded is not None:
+                raise
+            await self._require_kind(identity, kind)
         return AgentHandle(identity, self._directory, self._storage, self._env, self._limits)
+
+    async def _require_kind(self, identity: AgentIdentity, kind: str | None) -> None:
+        """Another runtime holds the agent: all that is to be said of it here is its kind."""
+        found = await self._storage.query(lambda store: store.activate(identity))
+        stored = found.head.kind if isinstance(found, Activation) and found.head is not None else kind
+        if kind is not None and stored != kind:
+            raise UsageError(problem=f"{identity}: is of kind {stored!r}, not {kind!r}; open it with its own kind")
 
     def _encoded_config(self, kind: str | None, config: object) -> bytes | None:
         if config is None:
@@ -139,6 +165,13 @@ class Runtime:
         """
         return self._runtime_store
 
+    async def backup(self, path: str | PathLike[str], *, check: BackupCheck = "rows") -> BackupReport:
+        """Copy the store to a new file at ``path``, while agents work; cancelling it leaves nothing behind.
+
+        See ``Backups.make`` for what it promises and raises.
+        """
+        return await self._backups.make(path, check=check)
+
     async def wait_idle(self) -> None:
         """Wait until no agent has work in progress, queued, waiting for its next attempt, or in the mail.
 
@@ -151,6 +184,13 @@ class Runtime:
         """
         refuse_inside_turn("wait_idle")
         await self._directory.wait_idle()
+
+    async def prune(self, policy: PrunePolicy | None = None, *, dry_run: bool = False) -> PruneReport:
+        """Forget old content that the policy lets go, while agents work; cancelling it keeps what was forgotten.
+
+        See ``prune_store`` for what it promises and raises.
+        """
+        return await prune_store(self._storage, policy, now_ms=self._env.wall_ms(), is_dry_run=dry_run)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import trio
 
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.errors import MailboxFullError, MeerkatError, OwnerStoppedError
-from meerkat_actors.records.commands import Command
+from meerkat_actors.records.commands import Command, GetStatus
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
@@ -118,8 +118,10 @@ class Mailbox:
         self._control[:0] = envelopes
 
     def drop_control(self, error: MeerkatError) -> None:
-        """Answer waiting control with ``error``; ordinary mail stays."""
-        dropped, self._control = self._control, []
+        """Answer waiting control with ``error``, but for who asks for the status; ordinary mail stays."""
+        asking = [envelope for envelope in self._control if isinstance(envelope.command, GetStatus)]
+        dropped = [envelope for envelope in self._control if not isinstance(envelope.command, GetStatus)]
+        self._control = asking
         for envelope in dropped:
             if envelope.slot is not None:
                 envelope.slot.reject(error)

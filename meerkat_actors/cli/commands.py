@@ -9,9 +9,11 @@ from typing import Final
 
 import click
 
+from meerkat_actors.cli.backup import backup
 from meerkat_actors.cli.doctor import doctor
 from meerkat_actors.cli.looking import events, history, identities, inputs, receipts, status
 from meerkat_actors.cli.output import complain, hush
+from meerkat_actors.cli.prune import prune
 from meerkat_actors.cli.run import run
 from meerkat_actors.errors import MeerkatError
 
@@ -39,13 +41,13 @@ class _InOrder(click.Group):
 def commands(context: click.Context) -> None:
     """Durable agents: run the shipped job, and look into any database of meerkat_actors.
 
-    Every command but run only reads, and works while another process owns the database.
+    Every command but run and prune leaves the database as it is, and works while another process owns it.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
 
-for _command in (run, status, identities, inputs, history, receipts, events, doctor):
+for _command in (run, status, identities, inputs, history, receipts, events, doctor, backup, prune):
     commands.add_command(_command)
 
 

@@ -10,17 +10,28 @@ from itertools import islice
 from typing import Final
 
 import click
+from attrs import evolve
 
 from meerkat_actors.cli import paging, records
-from meerkat_actors.cli.output import Record, count_text, print_facts, print_json, print_table, size_text
+from meerkat_actors.cli.output import Column, Kind, Record, count_text, print_facts, print_json, print_table, size_text
 from meerkat_actors.errors import UnknownIdentityError
+from meerkat_actors.records.content import JSON
 from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, parse_identity
+from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.store import StoreReader, Survey, open_reader, owners_of
 from meerkat_actors.store.legible import legible
+from meerkat_actors.store.sqlite.pruning_sizes import Sizes, sizes_of
 
 LIMIT_MAX: Final = 1_000_000
 TABLE_MAX: Final = 10_000
 """Rows of one table: it is laid out as a whole, 23 us and 0.2 kB a cell."""
+
+_SIZE_COLUMNS: Final = (
+    Column(title="table", kind=Kind.WORD),
+    Column(title="rows", kind=Kind.NUMBER),
+    Column(title="indexes", kind=Kind.NUMBER),
+    Column(title="unused", kind=Kind.NUMBER),
+)
 
 
 def _parse_after(_: click.Context, parameter: click.Parameter, name: str | None) -> AgentIdentity | None:
@@ -47,17 +58,21 @@ def _check_limit(limit: int, *, as_json: bool) -> None:
 
 @click.command(short_help="Tell what is in DB, and who owns it now.")
 @_database
+@click.option("--sizes", "with_sizes", is_flag=True, help="How much each table takes; reads the whole file.")
 @_json
-def status(database: str, *, as_json: bool) -> None:
+def status(database: str, *, with_sizes: bool, as_json: bool) -> None:
     """Tell what is in DB, and who owns it now."""
     with closing(open_reader(database)) as reader:
         survey = reader.survey()
         record = _status_record(reader.location, survey)
         facts = legible(reader.location, lambda: list(_status_facts(record, survey)))
+    sizes = sizes_of(database) if with_sizes else None
     if as_json:
-        print_json([record])
-    else:
-        print_facts(facts, footer=f"its agents: meerkat-actors identities {database}")
+        print_json([record if sizes is None else {**record, **_sizes_record(sizes)}])
+        return
+    print_facts(facts, footer=f"its agents: meerkat-actors identities {database}")
+    if sizes is not None:
+        print_table(_SIZE_COLUMNS, _size_cells(sizes), footer=f"{size_text(sizes.free_bytes)} of the file are empty")
 
 
 @click.command(short_help="List the agents of DB.")
@@ -95,9 +110,9 @@ def inputs(database: str, identity: str | None, *, limit: int, as_json: bool) ->
             name = _known(reader, identity)
             pairs = ((name, row) for row in paging.inputs_of(reader, name, limit))
         if as_json:
-            print_json(paging.made(reader, records.input_record, pairs))
+            print_json(paging.made(reader, _input_record, pairs))
             return
-        found = list(paging.made(reader, records.input_cells, pairs))
+        found = list(paging.made(reader, _input_cells, pairs))
     footer = _footer(len(found), "input", limit)
     if identity is None:
         print_table(records.LATEST_COLUMNS, found, footer=footer)
@@ -172,6 +187,17 @@ def _messages(reader: StoreReader, name: AgentIdentity, limit: int) -> Iterator[
         yield from reversed(messages)
 
 
+def _input_record(pair: tuple[AgentIdentity, InputRow]) -> Record:
+    identity, row = pair
+    content = b"null" if row.is_pruned else row.content
+    return {**records.input_record((identity, evolve(row, content=content))), "pruned": row.is_pruned}
+
+
+def _input_cells(pair: tuple[AgentIdentity, InputRow]) -> tuple[str, ...]:
+    identity, row = pair
+    return records.input_cells((identity, evolve(row, content=b'"(pruned)"') if row.is_pruned else row))
+
+
 def _known(reader: StoreReader, text: str) -> AgentIdentity:
     name = parse_identity(text)
     try:
@@ -205,6 +231,19 @@ def _status_record(path: str, survey: Survey) -> Record:
         "open_inputs": survey.open_inputs.number,
         "open_inputs_exact": survey.open_inputs.is_exact,
     }
+
+
+def _sizes_record(sizes: Sizes) -> Record:
+    tables: dict[str, JSON] = {
+        table.name: {"rows": table.rows_bytes, "indexes": table.index_bytes, "unused": table.unused_bytes}
+        for table in sizes.tables
+    }
+    return {"free_bytes": sizes.free_bytes, "tables": tables}
+
+
+def _size_cells(sizes: Sizes) -> Iterator[tuple[str, ...]]:
+    for table in sizes.tables:
+        yield table.name, *map(size_text, (table.rows_bytes, table.index_bytes, table.unused_bytes))
 
 
 def _size(path: str) -> int:

@@ -8,7 +8,7 @@ change: a record here, both stores, the conformance suite.
 from __future__ import annotations
 
 from meerkat_actors.records.continuity_effects import ContinuityEffect
-from meerkat_actors.records.fence import IdentityFence
+from meerkat_actors.records.fence import IdentityFence, OwnerFence
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import (
     AdmissionSequence,
@@ -74,7 +74,8 @@ class TakeMail:
     """Admit a ``sent`` row: refused unless it is still sent and the head of its pair."""
 
     sequence: int
-    sender_key: IdentityKey
+    sender_key: IdentityKey | None
+    """None for what came from outside, while another runtime held the recipient."""
     admission: AdmissionSequence
     run_id: RunId | None
     """The run it is staged for; None leaves it queued."""
@@ -175,6 +176,26 @@ Effect = (
     | Release
     | ContinuityEffect
 )
+
+
+@hot
+class PostInput:
+    """Insert a ``sent`` row from outside for an existing identity that another runtime holds, which takes it."""
+
+    recipient: AgentIdentity
+    input_id: InputId
+    kind: InputKind
+    content: bytes
+    digest: bytes
+    idempotency_key: str | None
+
+
+@hot
+class OwnerUnit:
+    """What a runtime writes that no identity of its own does, under its own fence."""
+
+    fence: OwnerFence
+    effect: PostInput
 
 
 @hot

@@ -15,6 +15,13 @@ from meerkat_actors.records.ids import (
 
 
 @hot
+class OwnerFence:
+    """The incarnation under which a runtime writes what no identity of its own does."""
+
+    owner: int
+
+
+@hot
 class IdentityFence:
     """The exact token, generation and version under which one identity is written.
 

@@ -64,8 +64,9 @@ class Mail:
 
     sequence: int
     """Its store sequence, by which it is taken."""
-    sender_key: IdentityKey
-    sender: AgentIdentity
+    sender_key: IdentityKey | None
+    """None for what came from outside, while another runtime held the recipient."""
+    sender: AgentIdentity | None
     input_id: InputId
     kind: InputKind
     content: bytes
@@ -80,6 +81,7 @@ class InputRow:
     kind: InputKind
     state: InputState
     content: bytes
+    """Canonical JSON; empty where it was pruned."""
     sender: AgentIdentity | None
     admission: AdmissionSequence | None
     run_id: RunId | None
@@ -93,6 +95,11 @@ class InputRow:
     idempotency_key: str | None
     """The caller's; None when it gave none."""
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether its content was forgotten: no JSON is empty."""
+        return not self.content
+
 
 @frozen(kw_only=True)
 class InputRecord:
@@ -102,6 +109,9 @@ class InputRecord:
     kind: InputKind
     state: InputState
     content: JSON
+    """None also where it was pruned."""
+    is_pruned: bool
+    """Whether its content was forgotten, long after its outcome."""
     sender: AgentIdentity | None
     """The sending agent; None for a prompt."""
     admission_sequence: AdmissionSequence | None

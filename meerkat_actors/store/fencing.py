@@ -201,7 +201,8 @@ def _insert_fits(effect: InsertInput, _: Unit) -> bool:
 
 
 def _take_fits(effect: TakeMail, _: Unit) -> bool:
-    return _is_first(effect.sequence) and _is_first(effect.sender_key) and _is_first(effect.admission)
+    sender = effect.sender_key
+    return _is_first(effect.sequence) and (sender is None or _is_first(sender)) and _is_first(effect.admission)
 
 
 def _stage_fits(effect: Stage, _: Unit) -> bool:

@@ -12,12 +12,13 @@ from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome, Committed, Refused
 from meerkat_actors.records.continuity_effects import CreateRecord
 from meerkat_actors.records.documents import Document
-from meerkat_actors.records.effects import AppendTurn, CreateIdentity, Unit
+from meerkat_actors.records.effects import AppendTurn, CreateIdentity, OwnerUnit, Unit
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.leases import LOST, NOTHING_NEW, News, Ownership
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.runs import Journal
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
@@ -31,12 +32,15 @@ from meerkat_actors.store.fencing import (
 )
 from meerkat_actors.store.memory_continuity import snapshots_of, standing_of
 from meerkat_actors.store.memory_effects import apply_effect
+from meerkat_actors.store.memory_posting import post_input
+from meerkat_actors.store.memory_pruning import prune_tables
 from meerkat_actors.store.memory_reading import (
     config_of,
     event_of,
     head_of,
     identity_row_of,
     input_row_of,
+    mail_of,
     open_rows_of,
     state_of,
 )
@@ -46,7 +50,7 @@ from meerkat_actors.store.memory_tables import Tables
 from meerkat_actors.store.memory_work import Work
 from meerkat_actors.store.recovery import IdentityRows, assemble, unservable
 from meerkat_actors.store.sharing import Membership
-from meerkat_actors.store.spelling import spelling_refusal
+from meerkat_actors.store.spelling import post_refusal, spelling_refusal
 
 
 class MemoryStore:
@@ -146,6 +150,15 @@ class MemoryStore:
             self._membership.note(units, outcomes)
         return outcomes
 
+    def post(self, unit: OwnerUnit) -> CommitOutcome:
+        """See ``Store.post``."""
+        refusal = post_refusal(unit)
+        if refusal is not None:
+            return refusal
+        if unit.fence.owner != self._owner or (self._membership is not None and not self._membership.enter()):
+            return STALE_OWNER
+        return post_input(self._tables, unit, self._next_sequence)
+
     def look_around(self) -> News:
         """See ``Store.look_around``."""
         if self._membership is None or not self._is_serving:
@@ -191,11 +204,7 @@ class MemoryStore:
         """See ``Store.pending_mail``."""
         given = self._tables.given
         rows = (given[sequence] for sequence in islice(sorted(self._tables.sent.get(key, ())), max(limit, 0)))
-        return tuple(
-            Mail(row.sequence, row.sender, self._tables.identities[row.sender], row.input_id, row.kind, row.content)
-            for row in rows
-            if row.sender is not None
-        )
+        return tuple(mail_of(self._tables, row) for row in rows)
 
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
         """See ``Store.identities_with_work``."""
@@ -271,6 +280,10 @@ class MemoryStore:
     def find_receipt(self, identity: AgentIdentity, run_id: RunId, *, sequence: int | None) -> TurnRow | None:
         """See ``Store.find_receipt``."""
         return receipt_of(self._tables, identity, run_id, sequence)
+
+    def prune(self, order: PruneOrder, cursor: PruneCursor, *, limit: int) -> PruneStep:
+        """See ``Store.prune``."""
+        return prune_tables(self._tables, order, cursor, limit)
 
     def _commit_unit(self, unit: Unit) -> CommitOutcome:
         fence = unit.fence

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
-from meerkat_actors.records.commits import DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.commits import RefusalReason, Refused
 from meerkat_actors.records.effects import (
     AppendTurn,
     ChargeRun,
@@ -27,7 +27,6 @@ from meerkat_actors.records.ids import (
     CheckpointVersion,
     Generation,
     IdentityKey,
-    InputId,
     RunId,
 )
 from meerkat_actors.records.inputs import InputState
@@ -37,7 +36,7 @@ from meerkat_actors.store.memory_continuity import CONTINUITY_APPLY
 from meerkat_actors.store.memory_runtime import RUNTIME_APPLY
 from meerkat_actors.store.memory_sharing import SHARING_APPLY
 from meerkat_actors.store.memory_tables import GivenRow, HeadRow, ProgressRow
-from meerkat_actors.store.memory_work import No, Work, creation_mismatch, name_key
+from meerkat_actors.store.memory_work import No, Work, creation_mismatch, find_duplicate, name_key
 
 
 def apply_effect(effect: object, index: int, work: Work) -> No | None:
@@ -85,7 +84,7 @@ def _configure(effect: SetConfig, index: int, work: Work) -> No | None:
 
 def _insert(effect: InsertInput, index: int, work: Work) -> No | None:
     tables, identity = work.tables, work.fence.key
-    duplicate = _duplicate(work, index, identity, effect.input_id, effect.digest, effect.idempotency_key)
+    duplicate = find_duplicate(tables, index, identity, effect.input_id, effect.digest, effect.idempotency_key)
     if duplicate is not None:
         return duplicate
     if effect.admission in tables.admitted.get(identity, ()):
@@ -115,7 +114,7 @@ def _insert(effect: InsertInput, index: int, work: Work) -> No | None:
 def _take(effect: TakeMail, index: int, work: Work) -> No | None:
     tables, identity = work.tables, work.fence.key
     sent = tables.sent.get(identity, {})
-    if sent.get(effect.sequence) != effect.sender_key:
+    if effect.sequence not in sent or sent[effect.sequence] != effect.sender_key:
         return refused(
             RefusalReason.INPUT_STATE_CONFLICT, index, f"sequence {effect.sequence} is no mail waiting from that sender"
         )
@@ -198,7 +197,7 @@ def _send(effect: SendMail, index: int, work: Work) -> No | None:
     if recipient is None:
         recipient = IdentityKey(work.next_key())
         name_key(tables, effect.recipient, recipient)
-    duplicate = _duplicate(work, index, recipient, effect.input_id, effect.digest, None)
+    duplicate = find_duplicate(tables, index, recipient, effect.input_id, effect.digest, None)
     if duplicate is not None:
         return duplicate
     sequence = work.next_sequence()
@@ -281,28 +280,6 @@ def _move(
 ) -> None:
     row = ProgressRow(state, now.admission, run_id, now.attempts, now.interruptions, now.not_before_ms, ending, turn)
     work.tables.put(work.tables.progress, sequence, row)
-
-
-def _duplicate(
-    work: Work, index: int, identity: IdentityKey, input_id: InputId, digest: bytes, idempotency_key: str | None
-) -> DuplicateInput | None:
-    # The id is global; the key is its identity's own.
-    tables = work.tables
-    sequence = tables.by_input_id.get(input_id)
-    if sequence is None and idempotency_key is not None:
-        sequence = tables.by_idempotency_key.get((identity, idempotency_key))
-    if sequence is None:
-        return None
-    first = tables.given[sequence]
-    # An id and a key that are given together must name the same input.
-    agrees = idempotency_key is None or tables.by_idempotency_key.get((identity, idempotency_key)) == sequence
-    return DuplicateInput(
-        effect=index,
-        identity=tables.identities[first.identity],
-        first=first.input_id,
-        admission=tables.progress[sequence].admission or 0,
-        same_content=agrees and first.identity == identity and first.digest == digest,
-    )
 
 
 def _admission_taken(index: int, admission: AdmissionSequence) -> Refused:

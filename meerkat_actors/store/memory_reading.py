@@ -8,9 +8,9 @@ from meerkat_actors.records.activation import Head, IdentityRow
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import decode_state
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey
-from meerkat_actors.records.inputs import InputRow
+from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
-from meerkat_actors.store.memory_tables import HeadRow, Tables
+from meerkat_actors.store.memory_tables import GivenRow, HeadRow, Tables
 from meerkat_actors.store.recovery import OpenRow
 
 
@@ -60,6 +60,11 @@ def input_row_of(tables: Tables, sequence: int) -> InputRow:
         turn=tables.turns[now.turn] if now.turn else None,
         idempotency_key=given.idempotency_key,
     )
+
+
+def mail_of(tables: Tables, row: GivenRow) -> Mail:
+    sender = None if row.sender is None else tables.identities[row.sender]
+    return Mail(row.sequence, row.sender, sender, row.input_id, row.kind, row.content)
 
 
 def event_of(tables: Tables, sequence: int) -> StoredEvent | None:

@@ -125,8 +125,8 @@ class Tables:
         self.given: dict[int, GivenRow] = {}
         self.progress: dict[int, ProgressRow] = {}
         self.admitted: dict[IdentityKey, dict[AdmissionSequence, int]] = {}
-        self.sent: dict[IdentityKey, dict[int, IdentityKey]] = {}
-        """Sequences of mail not yet taken, each with its sender."""
+        self.sent: dict[IdentityKey, dict[int, IdentityKey | None]] = {}
+        """Sequences of mail not yet taken, each with its sender; None is from outside."""
         self.open: dict[IdentityKey, dict[int, None]] = {}
         """Sequences of admitted inputs without an outcome."""
         self.by_input_id: dict[InputId, int] = {}

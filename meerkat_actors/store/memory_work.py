@@ -7,7 +7,7 @@ from collections.abc import Callable
 from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, Refused
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
 from meerkat_actors.store.fencing import creation_refusal
 from meerkat_actors.store.memory_tables import Counter, Tables
 
@@ -45,4 +45,25 @@ def creation_mismatch(work: Work, index: int) -> Refused | None:
         has_head=fence.key in tables.heads,
         key_of_name=tables.names.get(fence.identity),
         name_of_key=tables.identities.get(fence.key),
+    )
+
+
+def find_duplicate(
+    tables: Tables, index: int, identity: IdentityKey, input_id: InputId, digest: bytes, idempotency_key: str | None
+) -> DuplicateInput | None:
+    """The input that has the id or the key already. The id is global; the key is its identity's own."""
+    sequence = tables.by_input_id.get(input_id)
+    if sequence is None and idempotency_key is not None:
+        sequence = tables.by_idempotency_key.get((identity, idempotency_key))
+    if sequence is None:
+        return None
+    first = tables.given[sequence]
+    # An id and a key that are given together must name the same input.
+    agrees = idempotency_key is None or tables.by_idempotency_key.get((identity, idempotency_key)) == sequence
+    return DuplicateInput(
+        effect=index,
+        identity=tables.identities[first.identity],
+        first=first.input_id,
+        admission=tables.progress[sequence].admission or 0,
+        same_content=agrees and first.identity == identity and first.digest == digest,
     )

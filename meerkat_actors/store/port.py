@@ -2,8 +2,8 @@
 
 Two implementations pass one conformance suite: ``memory`` (the reference meaning) and
 ``sqlite``. Nothing above the port may know which is below. All methods are called from one
-thread at a time; only ``commit``, ``begin``, ``end`` and ``look_around`` write rows (in a
-shared store ``activate`` and ``read_standings`` may set keys aside).
+thread at a time; only ``commit``, ``post``, ``begin``, ``end``, ``look_around`` and ``prune`` write rows
+(in a shared store ``activate`` and ``read_standings`` may set keys aside).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from meerkat_actors.records.activation import Activation, Broken, IdentityRow, O
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.documents import Document
-from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.effects import OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.leases import News
+from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 
@@ -71,6 +72,17 @@ class Store(Protocol):
 
         Raises:
             StoreError: the outcome of the whole batch is unknown.
+        """
+        ...
+
+    def post(self, unit: OwnerUnit) -> CommitOutcome:
+        """Commit what a runtime writes under its own fence, in a transaction of its own.
+
+        ``Committed`` tells version 0. Refused: ``STALE_OWNER`` for another incarnation than the one that serves,
+        ``NOT_FOUND`` and ``DELETED`` for a recipient that does not exist.
+
+        Raises:
+            StoreError: the outcome is unknown.
         """
         ...
 
@@ -162,4 +174,18 @@ class Store(Protocol):
 
     def find_receipt(self, identity: AgentIdentity, run_id: RunId, *, sequence: int | None) -> TurnRow | None:
         """The boundary that is a run's receipt of that sequence, or its last one (None)."""
+        ...
+
+    def prune(self, order: PruneOrder, cursor: PruneCursor, *, limit: int) -> PruneStep:
+        """Forget what the order lets go, of the next ``limit`` rows at most; durable on return.
+
+        Begin with ``PRUNE_BEGIN`` and go on with ``following`` until there is none. Nothing is decided by what
+        an earlier step did, so a pruning that was broken off is begun again. Only content goes: whatever
+        recognises a duplicate, tells an outcome or proves a receipt stays. It needs no fence, and changes none.
+
+        Raises:
+            StoreFullError: the disk is full; nothing of this step was written.
+            StoreCorruptError: a row of this step can't be read; nothing of it was written.
+            StoreError: the outcome of this step is unknown.
+        """
         ...

@@ -19,16 +19,18 @@ from meerkat_actors.records.effects import (
     Effect,
     EndInput,
     InsertInput,
+    OwnerUnit,
     RecordStep,
     SendMail,
     Stage,
     TakeMail,
     Unit,
 )
-from meerkat_actors.records.ids import is_unicode, is_uuid
+from meerkat_actors.records.ids import is_counter, is_unicode, is_uuid
 from meerkat_actors.records.runtime_effects import MoveInput, RecordReceipt
 from meerkat_actors.store.fencing import refused
 
+_DIGEST_BYTES: Final = 32
 NAME_LENGTH_MAX: Final = 160
 """Characters of an identity's name in a row."""
 
@@ -58,6 +60,19 @@ def spelling_refusal(unit: Unit) -> Refused | None:
             problem = f"{type(effect).__name__} has an id, a name or a text that no row takes"
             return refused(RefusalReason.OUT_OF_RANGE, index, problem)
     return None
+
+
+def post_refusal(unit: OwnerUnit) -> Refused | None:
+    """The same for what a runtime writes under its own fence, with its ranges."""
+    effect = unit.effect
+    fits = (
+        is_counter(unit.fence.owner)
+        and is_uuid(effect.input_id)
+        and _is_name(effect.recipient)
+        and len(effect.digest) == _DIGEST_BYTES
+        and (effect.idempotency_key is None or is_unicode(effect.idempotency_key))
+    )
+    return None if fits else refused(RefusalReason.OUT_OF_RANGE, 0, "PostInput is out of range, or no row takes it")
 
 
 def _is_spelled(effect: Effect, unit: Unit) -> bool:

@@ -9,10 +9,11 @@ from meerkat_actors.records.activation import Activation, Broken, IdentityRow, O
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.documents import Document
-from meerkat_actors.records.effects import Effect, Unit
+from meerkat_actors.records.effects import Effect, OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.leases import News
+from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.port import Store
@@ -43,7 +44,7 @@ class FaultyStore:
         self.before_read: Callable[[str, AgentIdentity | None], None] = _nothing
         """Called with the name of the port's method, and whom it asks about."""
         self.before_call: Callable[[str], None] = _nothing
-        """Called with ``begin``, ``end``, ``close`` or ``checkpoint``."""
+        """Called with ``begin``, ``end``, ``close``, ``checkpoint`` or ``prune``."""
 
     @property
     def units(self) -> list[Unit]:
@@ -130,6 +131,10 @@ class FaultyStore:
         self.before_read("identities_with_work", None)
         return self.inner.identities_with_work()
 
+    def post(self, unit: OwnerUnit) -> CommitOutcome:
+        self.before_call("post")
+        return self.inner.post(unit)
+
     def look_around(self) -> News:
         self.before_read("look_around", None)
         return self.inner.look_around()
@@ -173,6 +178,10 @@ class FaultyStore:
     def read_snapshots(self, session_id: SessionId, *, limit: int) -> tuple[SnapshotRow, ...]:
         self.before_read("read_snapshots", None)
         return self.inner.read_snapshots(session_id, limit=limit)
+
+    def prune(self, order: PruneOrder, cursor: PruneCursor, *, limit: int) -> PruneStep:
+        self.before_call("prune")
+        return self.inner.prune(order, cursor, limit=limit)
 
 
 def broken() -> StoreFailedError:

@@ -12,7 +12,13 @@ import trio.testing
 
 from meerkat_actors import AlreadyOwnedError, Limits, Runtime, StoreFullError, Turn, UsageError, open_runtime
 from meerkat_actors.actors.turn import AgentFunction
-from meerkat_actors.errors import IdentityBrokenError, OwnerStoppedError, UnknownOutcomeError
+from meerkat_actors.errors import (
+    IdempotencyConflictError,
+    IdentityBrokenError,
+    OwnerStoppedError,
+    UnknownInputError,
+    UnknownOutcomeError,
+)
 from meerkat_actors.machines.state import begin
 from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.codec import content_digest, encode_json
@@ -75,8 +81,9 @@ async def test_what_one_runtime_serves_another_is_told_who_holds(autojump_clock:
     store = shared_store()
     async with serving(store, AGENTS) as first, serving(store.beside(), AGENTS) as second:
         await (await first.agent("a", kind="counting")).ask("x")
+        handle = await second.agent("a", kind="counting")
         with pytest.raises(AlreadyOwnedError) as caught:
-            await second.agent("a", kind="counting")
+            await handle.status()
         assert caught.value.expires_in is not None
         assert 0 < caught.value.expires_in <= LEASE
         assert "another runtime in process" in caught.value.holder
@@ -89,8 +96,9 @@ async def test_an_agent_that_left_memory_is_free_for_the_other(autojump_clock: t
         await (await first.agent("a", kind="counting")).ask("x")
         await trio.sleep(10)
         assert (await (await second.agent("a", kind="counting")).ask("x")).text == "2"
+        handle = await first.agent("a", kind="counting")
         with pytest.raises(AlreadyOwnedError):
-            await first.agent("a", kind="counting")
+            await handle.status()
 
 
 async def test_what_a_runtime_left_undone_by_leaving_the_other_does(autojump_clock: trio.testing.MockClock) -> None:
@@ -155,7 +163,7 @@ async def test_a_late_runtime_loses_everything_at_once_and_begins_anew(
         assert [event for event in events if isinstance(event, LeaseLost)] != []
         assert (await other.ask("z")).text == "2"
         with pytest.raises(AlreadyOwnedError):
-            await held.send("y")
+            await held.status()
 
 
 async def test_an_input_that_was_admitted_between_reading_and_claiming_is_done(
@@ -292,7 +300,53 @@ async def test_an_agent_of_a_kind_that_another_runtime_serves_is_not_quarantined
     async with serving(store, AGENTS) as first, serving(store.beside(), {"other": counting}, events) as second:
         agent = await first.agent("a", kind="counting")
         await agent.ask("x")
-        with pytest.raises((AlreadyOwnedError, IdentityBrokenError)):
+        with pytest.raises(IdentityBrokenError, match="unknown_kind"):
             await second.agent("a")
         assert second.statistics().broken == ()
     assert events == []
+
+
+async def test_an_agent_that_another_runtime_holds_can_be_asked_from_here(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    store = shared_store()
+    async with serving(store, AGENTS) as first, serving(store.beside(), AGENTS) as second:
+        held = await first.agent("a", kind="counting")
+        await held.ask("x")
+        there = await second.agent("a", kind="counting")
+        assert (await there.ask("from afar")).text == "2"
+        admission = await there.send("again", idempotency_key="k")
+        assert (admission.admission_sequence, admission.duplicate, admission.durable) == (0, False, True)
+        assert getattr(await there.wait(admission.input_id), "text", None) == "3"
+        repeated = await there.send("again", idempotency_key="k")
+        assert (repeated.input_id, repeated.duplicate, repeated.admission_sequence) == (admission.input_id, True, 3)
+        with pytest.raises(IdempotencyConflictError):
+            await there.send("other", idempotency_key="k")
+        assert [row.content async for row in held.inputs()] == ["again", "from afar", "x"]
+        assert second.statistics().live == 0
+
+
+async def test_what_a_runtime_asks_of_another_one_that_hangs_is_done_by_itself(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    store = shared_store()
+    late = LateStore(store.beside())
+    async with serving(late, AGENTS) as first, serving(store, AGENTS) as second:
+        await (await first.agent("a", kind="counting")).ask("x")
+        late.is_late = True  # it takes nothing in any more, and holds on until its lease is over
+        assert (await (await second.agent("a", kind="counting")).ask("y")).text == "2"
+        late.is_late = False
+        await trio.sleep(LEASE)
+
+
+async def test_what_is_wrong_with_a_question_is_told_also_from_afar(autojump_clock: trio.testing.MockClock) -> None:
+    store = shared_store()
+    async with serving(store, AGENTS) as first, serving(store.beside(), AGENTS) as second:
+        await (await first.agent("a", kind="counting")).ask("x")
+        with pytest.raises(UsageError, match="is of kind 'counting'"):
+            await second.agent("a", kind="slow")
+        with pytest.raises(AlreadyOwnedError):
+            await second.agent("a", kind="counting", config=1)
+        handle = await second.agent("a")
+        with pytest.raises(UnknownInputError):
+            await handle.wait(second.new_id())

@@ -75,10 +75,23 @@ def test_alone_it_shows_its_commands_in_the_order_of_use(tmp_path: Path) -> None
     assert told("--help", cwd=tmp_path) == page
     assert told("-h", cwd=tmp_path) == page
     names = [line.split()[0] for line in page.partition("Commands:\n")[2].splitlines()]
-    assert names == ["run", "status", "identities", "inputs", "history", "receipts", "events"]
+    assert names == [
+        "run",
+        "status",
+        "identities",
+        "inputs",
+        "history",
+        "receipts",
+        "events",
+        "doctor",
+        "backup",
+        "prune",
+    ]
 
 
-@pytest.mark.parametrize("command", ["run", "status", "identities", "inputs", "history", "receipts", "events"])
+@pytest.mark.parametrize(
+    "command", ["run", "status", "identities", "inputs", "history", "receipts", "events", "doctor", "backup", "prune"]
+)
 def test_every_command_has_a_page_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert f"Usage: meerkat-actors {command}" in capsys.readouterr().out

@@ -15,7 +15,9 @@ from meerkat_actors.records.limits import Limits
 TYPES: Final = get_type_hints(Limits)
 COUNTS: Final = tuple(each for each in fields(Limits) if TYPES[each.name] is int)
 NUMBERS: Final = tuple(each for each in fields(Limits) if TYPES[each.name] is float)
-POSITIVE: Final = frozenset({"passivate_seconds", "restart_window_seconds", "full_retry_seconds", "lease_seconds", "look_seconds"})
+POSITIVE: Final = frozenset(
+    {"passivate_seconds", "restart_window_seconds", "full_retry_seconds", "lease_seconds", "look_seconds"}
+)
 LEAST: Final = {"control_max": 4, "restarts_max": 0}
 MOST: Final = {"backoff_jitter": 1}
 

@@ -13,7 +13,7 @@ from meerkat_actors.errors import StoreFailedError
 from meerkat_actors.records.commits import RefusalReason
 from meerkat_actors.store import MemoryStore, Store
 from meerkat_actors.testing import conformance
-from tests.testing import broken_reading, broken_writing
+from tests.testing import broken_posting, broken_reading, broken_writing
 from tests.testing.benches import MemoryBench
 
 CHECKS: Final = {check.name: check for check in conformance.checks()}
@@ -76,6 +76,8 @@ CAUGHT: Final[tuple[tuple[Callable[[], Store], str], ...]] = (
     (broken_reading.TellsOnlyOfWhoIsThere, "events.mail_to_somebody_who_is_not_there_yet_is_told_too"),
     (broken_reading.TellsOnlyOfWhatIsQueued, "events.what_became_of_an_input_later_changes_no_event"),
     (broken_reading.MixesKindsOfDocuments, "documents.documents_are_apart_by_identity_kind_and_key"),
+    (broken_posting.PostsForAnybody, "postings.another_incarnation_posts_nothing"),
+    (broken_posting.PostsWhateverItIs, "postings.what_no_row_takes_is_refused"),
 )
 
 

@@ -30,7 +30,7 @@ async def keep_lease(directory: Directory, storage: StorageHandle, limits: Limit
             if news.is_lost:
                 # First, and without a schedule point: whatever they do next, they write nothing.
                 observers.notify(LeaseLost(live=directory.lose_all()))
-                await storage.read(lambda store: store.begin())
+                await storage.begin_anew()
         except StoreFullError:
             continue  # nobody can write: nobody can take over either
         except StoreError:

@@ -6,12 +6,16 @@ from typing import Final
 
 from meerkat_actors.errors import (
     IdempotencyConflictError,
+    IdentityBrokenError,
     InvalidValueError,
     MeerkatError,
+    OwnerStoppedError,
+    StoreFullError,
+    UnknownIdentityError,
     UsageError,
 )
 from meerkat_actors.records.commands import Command, Send
-from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, RefusalReason, Refused
+from meerkat_actors.records.commits import CommitOutcome, DuplicateInput, HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity
 from meerkat_actors.records.outcomes import Admission
 
@@ -45,6 +49,29 @@ def answer_refusal(
         return InvalidValueError(problem=f"{identity}: {outcome.current}")
     msg = f"{identity}: {type(command).__name__} refused: {outcome}"
     raise AssertionError(msg)
+
+
+def answer_posting(
+    path: str, identity: AgentIdentity, command: Send, outcome: CommitOutcome
+) -> Admission | MeerkatError:
+    """What a refused posting for an agent that another runtime holds means to its sender."""
+    match outcome:
+        case DuplicateInput():
+            return _duplicate(identity, command, outcome)
+        case Refused(reason=RefusalReason.NOT_FOUND):
+            return UnknownIdentityError(identity=identity)
+        case Refused(reason=RefusalReason.STORE_FULL):
+            problem = f"disk full, nothing of {identity} was written; make room, then retry"
+            return StoreFullError(path=path, problem=problem)
+        case Refused(reason=RefusalReason.STALE_OWNER):
+            return OwnerStoppedError(identity=identity)
+        case Refused(reason=RefusalReason.DELETED):
+            return IdentityBrokenError(identity=identity, reason=outcome.reason, detail=outcome.current)
+        case Refused(reason=RefusalReason.OUT_OF_RANGE):
+            return InvalidValueError(problem=f"{identity}: {outcome.current}")
+        case _:
+            msg = f"{identity}: posting refused: {outcome}"
+            raise AssertionError(msg)
 
 
 def _duplicate(identity: AgentIdentity, command: Send, outcome: DuplicateInput) -> Admission | MeerkatError:

@@ -20,6 +20,7 @@ from meerkat_actors.errors import (
     StoreInterruptedError,
     UsageError,
 )
+from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import SendMail, Unit
 from meerkat_actors.records.events import Event, LogGrowing, StoreReopened
@@ -82,6 +83,8 @@ class Batches:
         """Why the store has to be opened anew before anything else."""
         self.store: Store = store
         self.has_begun = False
+        self.incarnation: int = 0
+        """Under which this runtime serves, as far as it knows."""
         self.is_closed: bool = False
         self.is_leaving = False
         self._can_reopen = can_reopen
@@ -155,9 +158,10 @@ class Batches:
         self._run(self.store.checkpoint, self._checkpointed)
         return True
 
-    def resume(self, store: Store) -> None:
+    def resume(self, store: Store, opening: Opening) -> None:
         """Go on with the store that was opened anew."""
         self.store, self.interruption = store, None
+        self.incarnation = opening.incarnation
         self._reopened_at = trio.current_time()
         self._checkpoint_above = self._limits.wal_pages_max
         self._is_busy = False

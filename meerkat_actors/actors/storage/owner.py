@@ -16,8 +16,9 @@ from meerkat_actors.actors.writer import Writer, lender_of_run
 from meerkat_actors.errors import MeerkatError
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome
-from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.effects import OwnerUnit, PostInput, Unit
 from meerkat_actors.records.events import Event
+from meerkat_actors.records.fence import OwnerFence
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.store.port import Store
@@ -59,6 +60,25 @@ class StorageHandle:
         slot: CommitSlot[CommitOutcome] = CommitSlot(on_outcome)
         self._batches.post(CommitRequest(unit, slot))
         return await slot.wait()
+
+    async def post(self, effect: PostInput) -> CommitOutcome:
+        """Write under this runtime's own fence; cancelling the wait withdraws nothing.
+
+        Raises:
+            StoreError: storage has failed; it may be durable.
+            UsageError: the runtime is closed, or lives in another thread or process.
+        """
+        unit = OwnerUnit(OwnerFence(self._batches.incarnation), effect)
+        return await self.query(lambda store: store.post(unit))
+
+    async def begin_anew(self) -> None:
+        """Begin to serve under a new incarnation, after the lease of the old one was lost; can't be cancelled.
+
+        Raises:
+            StoreError: storage has failed, or the disk is full.
+        """
+        opening = await self.read(lambda store: store.begin())
+        self._batches.incarnation = opening.incarnation
 
     @trio.lowlevel.enable_ki_protection
     async def read(self, read: Callable[[Store], T]) -> T:
@@ -116,7 +136,7 @@ async def open_storage(
         batches = Batches(store, writer, limits, on_mail, notify, can_reopen=reopen is not None)
         try:
             opening = await call(store.begin)
-            batches.has_begun = True
+            batches.has_begun, batches.incarnation = True, opening.incarnation
             async with _serving(batches, limits, reopen):
                 yield StorageHandle(batches, opening)
         finally:
@@ -167,7 +187,8 @@ async def _pump(service: trio.CancelScope, batches: Batches, reopen: Reopen | No
             batches.close()
 
 
-Call = Callable[[Callable[[], Store]], Awaitable[Store]]
+Reopened = tuple[Store, Opening]
+Call = Callable[[Callable[[], Reopened]], Awaitable[Reopened]]
 Reopen = Callable[[Batches], Awaitable[None]]
 
 
@@ -179,18 +200,17 @@ async def _reopen(source: Callable[[], Store], call: Call, batches: Batches) -> 
     """
     failed, error = batches.store, batches.interruption
 
-    def replace() -> Store:
+    def replace() -> tuple[Store, Opening]:
         failed.close()
         store = source()
         try:
-            store.begin()
+            return store, store.begin()
         except BaseException:
             store.close()
             raise
-        return store
 
     try:
-        batches.resume(await call(replace))
+        batches.resume(*await call(replace))
     except MeerkatError as second:
         second.__context__ = error
         batches.give_up(second)

@@ -9,6 +9,7 @@ from typing import Final
 import apsw
 
 from meerkat_actors.store.sqlite import statements
+from meerkat_actors.store.sqlite.filesystem import sync_path
 from meerkat_actors.store.sqlite.rows import Database, typed
 from meerkat_actors.store.sqlite.schema import APPLICATION_ID, INDEXES, PAGE_BYTES, SCHEMA_VERSION, TABLES
 
@@ -32,7 +33,7 @@ def create(path: str, *, vfs: str | None, store_id: str) -> None:
     except BaseException:
         _remove(unfinished)
         raise
-    _sync(os.path.dirname(path))
+    sync_path(os.path.dirname(path))
 
 
 def _remove(path: str) -> None:
@@ -49,7 +50,7 @@ def _make(path: str, vfs: str | None, store_id: str) -> None:
         _fill(typed(connection), store_id)
     finally:
         connection.close()
-    _sync(path)
+    sync_path(path)
 
 
 def _fill(database: Database, store_id: str) -> None:
@@ -65,11 +66,3 @@ def _fill(database: Database, store_id: str) -> None:
     database.execute(f"PRAGMA application_id = {APPLICATION_ID}").fetchall()
     database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}").fetchall()
     database.execute(statements.COMMIT)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import apsw
 
 from meerkat_actors.errors import InvalidValueError, NotOurStoreError, StoreSchemaError
+from meerkat_actors.store.sqlite.backup_log import require_own_log
 from meerkat_actors.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from meerkat_actors.store.sqlite.versions import FORMER
 
@@ -41,22 +42,50 @@ def require_ours(path: str, vfs: str | None = None) -> int:
         NotOurStoreError: no database, or another program's; it was not touched.
         StoreSchemaError: another version's; it was not touched.
     """
-    # immutable: reads the header without locks, log or any other file.
-    connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=_LOOK, vfs=vfs)
     try:
-        # A kill amid a checkpoint leaves a header that counts pages which only the log has; this lets it be read.
-        connection.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
-        application_id = connection.pragma("application_id")
-        version = int(connection.pragma("user_version"))
+        application_id, version = _read_header(path, vfs)
     except apsw.NotADBError as error:
-        raise NotOurStoreError(path=path, problem="is not a database; it was not touched") from error
-    finally:
-        connection.close()
+        # A power cut amid a checkpoint may leave a torn first page, which the log still has.
+        if not _has_log(path):
+            raise NotOurStoreError(path=path, problem="is not a database; it was not touched") from error
+        application_id, version = _read_through_log(path, vfs)
     if application_id != APPLICATION_ID:
         raise NotOurStoreError(path=path, problem="is a database of another program; it was not touched")
     if version != SCHEMA_VERSION and version not in FORMER:
         raise schema_error(path, version)
     return version
+
+
+def _read_header(path: str, vfs: str | None) -> tuple[int, int]:
+    # immutable: without locks, log or any other file.
+    connection = apsw.Connection(f"file:{quote(path)}?immutable=1", flags=_LOOK, vfs=vfs)
+    try:
+        # A kill amid a checkpoint leaves a header that counts pages which only the log has; this lets it be read.
+        connection.config(apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1)
+        found = connection.pragma("application_id"), int(connection.pragma("user_version"))
+        require_own_log(path, connection)
+        return found
+    finally:
+        connection.close()
+
+
+def _read_through_log(path: str, vfs: str | None) -> tuple[int, int]:
+    try:
+        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
+        try:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            return connection.pragma("application_id"), int(connection.pragma("user_version"))
+        finally:
+            connection.close()
+    except apsw.NotADBError as error:
+        raise NotOurStoreError(path=path, problem="is not a database, with its log either") from error
+
+
+def _has_log(path: str) -> bool:
+    try:
+        return os.stat(f"{path}-wal").st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def schema_error(path: str, version: int) -> StoreSchemaError:

@@ -2,9 +2,11 @@
 
 SQLite takes what it finds: without its log, after a crash, a file is simply older, and ``integrity_check`` says ok
 (reliability.md, fault 21). The mark remembers the incarnation and the last sequence that were durable when it was
-written: at the beginning and the end of serving, and with each checkpoint. What was committed since is not covered.
+written: after each batch, so that nothing that is acknowledged can go missing unseen when a process dies; and with
+an fsync at the beginning and the end of serving and with each checkpoint, which is what a power cut leaves of it.
 
-Two slots in one small file, written in turn, each with its checksum: a torn write leaves the other one.
+Two slots in one small file, each with its checksum and in a sector of its own. What was synced last is never
+written over: a torn write leaves it. The first mark is made under another name, so there is never half a file.
 """
 
 from __future__ import annotations
@@ -12,15 +14,20 @@ from __future__ import annotations
 import errno
 import os
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Final
 from zlib import crc32
 
 from attrs import evolve, frozen
 
 from meerkat_actors.errors import StoreBehindError, StoreBehindWarning, StoreCorruptError
+from meerkat_actors.store.sqlite.filesystem import sync_path
 
 _SLOT_BYTES: Final = 512
-"""A sector: what a disk writes whole or not at all."""
+_SLOT_STEP: Final = 4096
+"""The largest sector of a disk: what it may tear at once."""
+_FILE_BYTES: Final = _SLOT_STEP + _SLOT_BYTES
 _NAME: Final = "meerkat-mark-1"
 
 
@@ -52,11 +59,9 @@ def read_mark(path: str) -> Mark | None:
     """
     try:
         with open(mark_path(path), "rb") as file:
-            data = file.read(2 * _SLOT_BYTES)
+            data = file.read(_FILE_BYTES)
     except FileNotFoundError:
         return None
-    if not data:
-        return None  # made, and not yet written: nothing was promised
     slots = _slots(data)
     if slots == (None, None):
         problem = "the mark can't be read"
@@ -67,10 +72,14 @@ def read_mark(path: str) -> Mark | None:
 class Progress:
     """How far an open store is, and the mark that says so beside it."""
 
-    def __init__(self, path: str, *, may_lose: bool) -> None:
+    def __init__(self, path: str, *, may_lose: bool, is_shared: bool = False) -> None:
         self._path = path
         self._may_lose = may_lose
+        self._is_shared = is_shared
         self._now: Mark | None = None
+        self._descriptor: int | None = None
+        self._synced: int | None = None
+        """The slot that was synced last; None until the file was looked at."""
 
     def compare(self, found: Mark) -> None:
         """Compare what was found in the file with the mark beside it, before anything is written.
@@ -108,35 +117,84 @@ class Progress:
             OSError: it can't be written.
         """
         self._now = mark
-        try:
-            _write(mark_path(self._path), mark)
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                raise
+        with _room():
+            descriptor = self._opened(mark)
+            synced = self._synced
+            if self._is_shared or synced is None:
+                slots = _slots(os.pread(descriptor, _FILE_BYTES, 0))
+                synced = _newer(slots)
+                newest = slots[synced]
+                os.fsync(descriptor)  # a predecessor's last note may be the newer one, and the other is next
+                if newest is not None and newest.store_id == mark.store_id and not newest.is_behind(mark):
+                    self._synced = synced
+                    return  # ours, just made; or another process that shares the store was further
+            os.pwrite(descriptor, _text(mark), (1 - synced) * _SLOT_STEP)
+            os.fsync(descriptor)
+            self._synced = 1 - synced
 
     def keep_at(self, sequence: int) -> None:
         """The same, later in the same incarnation."""
         assert self._now is not None, "a store that began has a mark"
         self.keep(evolve(self._now, sequence=max(sequence, self._now.sequence)))
 
+    def note_at(self, sequence: int) -> None:
+        """The same without an fsync: the log that it speaks of is synced, so it is never ahead of the store. 4 us.
 
-def _write(path: str, mark: Mark) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        Nothing, where others share the store: whose slot is synced only each of them knows.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        now, synced = self._now, self._synced
+        assert now is not None, "a store that began has a mark"
+        if sequence > now.sequence and not self._is_shared and synced is not None:
+            self._now = mark = Mark(now.store_id, now.epoch, now.incarnation, sequence)
+            with _room():
+                os.pwrite(self._opened(mark), _text(mark), (1 - synced) * _SLOT_STEP)
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _opened(self, mark: Mark) -> int:
+        if self._descriptor is None:
+            path = mark_path(self._path)
+            if not os.path.exists(path):
+                _make(path, mark)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return self._descriptor
+
+
+def _make(path: str, mark: Mark) -> None:
+    unfinished = f"{path}.{os.getpid()}"
+    descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        slots = _slots(os.pread(descriptor, 2 * _SLOT_BYTES, 0))
-        newer = _newer(slots)
-        newest = slots[newer]
-        if newest is not None and newest.store_id == mark.store_id and not newest.is_behind(mark):
-            return  # another process that shares the store was further
-        # The newer one stays until this one is written.
-        os.pwrite(descriptor, _text(mark), (1 - newer) * _SLOT_BYTES)
+        os.pwrite(descriptor, _text(mark), 0)
         os.fsync(descriptor)
+        os.rename(unfinished, path)
+        sync_path(os.path.dirname(path))
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(unfinished)
+        raise
     finally:
         os.close(descriptor)
 
 
+@contextmanager
+def _room() -> Generator[None, None, None]:
+    """A full disk keeps the mark that is there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+
+
 def _slots(data: bytes) -> tuple[Mark | None, Mark | None]:
-    return _parsed(data[:_SLOT_BYTES]), _parsed(data[_SLOT_BYTES : 2 * _SLOT_BYTES])
+    return _parsed(data[:_SLOT_BYTES]), _parsed(data[_SLOT_STEP:_FILE_BYTES])
 
 
 def _newer(slots: tuple[Mark | None, Mark | None]) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 from meerkat_actors.errors import StoreCorruptError
 from meerkat_actors.records.ids import shown
+from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite import statements
 from meerkat_actors.store.sqlite.header import schema_error
 from meerkat_actors.store.sqlite.rows import Database
@@ -54,7 +55,7 @@ def require_objects(path: str, database: Database, version: int) -> None:
     Raises:
         StoreCorruptError: the first one that is missing, changed, or not ours, by name.
     """
-    rows = database.execute(_READ_OBJECTS).fetchall()
+    rows = legible(path, lambda: database.execute(_READ_OBJECTS).fetchall())
     expected = _texts(version)
     other = [(kind, name) for name, text, kind in rows if expected.get(name, "") != text]
     if not other and len(rows) == len(expected):

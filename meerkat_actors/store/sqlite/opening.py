@@ -33,7 +33,7 @@ from meerkat_actors.records.limits import Limits
 from meerkat_actors.store.sharing import Membership
 from meerkat_actors.store.sqlite.connecting import closed_on_failure
 from meerkat_actors.store.sqlite.creating import create
-from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
+from meerkat_actors.store.sqlite.filesystem import forget_cached_pages, read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.header import real_path, require_ours
 from meerkat_actors.store.sqlite.locking import StoreLock, is_known, locked_until_success
 from meerkat_actors.store.sqlite.marking import mark_path
@@ -137,6 +137,9 @@ def open_sqlite(
             # Whatever was seen before the lock may have changed hands since.
             version = _inspect(real, vfs)
             lock.sign()
+            if lock.is_alone and os.path.exists(f"{real}-wal"):
+                # Its last owner was killed, perhaps behind a failed fsync: nobody was there to do it.
+                forget_cached_pages(real)
             if version is None:
                 _require_new(real, lock)
                 create(real, vfs=vfs, store_id=environment.new_id())

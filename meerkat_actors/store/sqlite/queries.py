@@ -62,7 +62,7 @@ SELECT name, nth, arguments, result FROM journal WHERE identity = ?1 AND run = ?
 # Oldest first; the index is in that order.
 READ_MAIL: Final = """
 SELECT input.seq, input.sender, sender.name, input.input_id, input.kind, input.content
-  FROM input INDEXED BY input_open JOIN name AS sender ON sender.key = input.sender
+  FROM input INDEXED BY input_open LEFT JOIN name AS sender ON sender.key = input.sender
  WHERE input.identity = ?1 AND input.state = 0 AND input.state < 3
  ORDER BY input.seq
  LIMIT ?2
@@ -231,7 +231,7 @@ SELECT 1 FROM agent_config WHERE identity = ?1 AND version = ?2
 READ_SENT: Final = """
 SELECT EXISTS (SELECT 1 FROM input AS older
                 WHERE older.identity = ?2 AND older.state = 0 AND older.state < 3
-                  AND older.seq < ?1 AND older.sender = ?3)
+                  AND older.seq < ?1 AND older.sender IS ?3)
   FROM input
- WHERE seq = ?1 AND identity = ?2 AND sender = ?3 AND state = 0
+ WHERE seq = ?1 AND identity = ?2 AND sender IS ?3 AND state = 0
 """

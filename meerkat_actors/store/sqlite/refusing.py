@@ -129,9 +129,8 @@ def _configure(database: Database, key: int, index: int, effect: SetConfig) -> N
 
 
 def _insert(database: Database, key: int, index: int, effect: InsertInput) -> No | None:
-    return _duplicate(database, key, index, effect.input_id, effect.digest, effect.idempotency_key) or _admission_taken(
-        database, key, index, effect.admission
-    )
+    duplicate = find_duplicate(database, key, index, effect.input_id, effect.digest, effect.idempotency_key)
+    return duplicate or _admission_taken(database, key, index, effect.admission)
 
 
 def _take(database: Database, key: int, index: int, effect: TakeMail) -> No | None:
@@ -168,13 +167,13 @@ def _record(database: Database, key: int, index: int, effect: RecordStep) -> No 
 def _send(database: Database, _: int, index: int, effect: SendMail) -> No | None:
     found = database.execute(queries.READ_KEY, (effect.recipient,)).fetchone()
     recipient = 0 if found is None else int(found[0])
-    return _duplicate(database, recipient, index, effect.input_id, effect.digest, None)
+    return find_duplicate(database, recipient, index, effect.input_id, effect.digest, None)
 
 
-def _duplicate(
+def find_duplicate(
     database: Database, key: int, index: int, input_id: InputId, digest: bytes, idempotency_key: str | None
 ) -> DuplicateInput | None:
-    # The id is global; the key is its identity's own.
+    """The input that has the id or the key already. The id is global; the key is its identity's own."""
     first = database.execute(queries.READ_BY_INPUT_ID, (uuid_bytes(input_id),)).fetchone()
     if first is None and idempotency_key is not None:
         first = database.execute(queries.READ_BY_IDEMPOTENCY, (key, idempotency_key)).fetchone()

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from meerkat_actors.errors import StoreCorruptError, StoreFailedError
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.ids import is_counter, is_uuid
 from meerkat_actors.records.leases import LOST, News
 from meerkat_actors.store.sharing import Membership
 from meerkat_actors.store.sqlite import queries, statements
@@ -69,6 +70,8 @@ class Serving:
             if meta is None or counters is None:
                 raise StoreCorruptError(path=self._path, problem="has lost its meta row; restore it from a backup")
             store_id, incarnation, clean, sequence, epoch = meta
+            if not (is_uuid(store_id) and all(map(is_counter, (incarnation, clean, sequence, epoch)))):
+                raise StoreCorruptError(path=self._path, problem="has a damaged meta row; restore it from a backup")
             last_input, last_turn, last_key = counters
             last, owner = max(sequence, last_input, last_turn), incarnation + 1
             self._progress.compare(Mark(store_id, epoch, incarnation, last))
@@ -133,6 +136,10 @@ class Serving:
         if self.membership.is_lost() or (self.membership.has_duty() and not self._do_duty(self.membership)):
             return LOST
         return News(is_lost=False, work=self._lookout.news(self._packer.incarnation, self.membership.others()))
+
+    def note_commit(self, sequence: int) -> None:
+        """A batch was committed, and its last row has that sequence."""
+        self._progress.note_at(sequence)
 
     def note_checkpoint(self) -> None:
         """The log was copied into the file: remember how far that is."""

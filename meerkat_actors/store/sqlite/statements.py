@@ -66,16 +66,16 @@ VALUES (?5, (SELECT key FROM head
         ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 """
 
-# Admits mail that nobody took yet, and only the oldest of its pair. ?5 is its sequence, ?6 its sender.
+# Admits mail that nobody took yet, and only the oldest of its pair. ?5 is its sequence, ?6 its sender (null: outside).
 TAKE_MAIL: Final = """
 UPDATE input
    SET admission = ?7, state = ?8, run = ?9
- WHERE seq = ?5 AND sender = ?6 AND state = 0
+ WHERE seq = ?5 AND sender IS ?6 AND state = 0
    AND identity = (SELECT key FROM head
                     WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
    AND NOT EXISTS (SELECT 1 FROM input AS older
                     WHERE older.identity = ?1 AND older.state = 0 AND older.state < 3
-                      AND older.seq < ?5 AND older.sender = ?6)
+                      AND older.seq < ?5 AND older.sender IS ?6)
 """
 
 # Binds a queued input to a run.
@@ -148,6 +148,12 @@ VALUES (?5, ?6, ?7, ?8, 0,
         (SELECT key FROM head
           WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0),
         ?9, ?10, ?11)
+"""
+
+# Inserts mail from outside, for whoever holds the recipient.
+POST_INPUT: Final = """
+INSERT INTO input (seq, identity, input_id, kind, state, idempotency, digest, content)
+VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7)
 """
 
 # Appends a boundary behind the last one.

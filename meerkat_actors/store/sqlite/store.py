@@ -12,24 +12,30 @@ import apsw
 from meerkat_actors.errors import StoreFailedError, StoreFullError, UsageError
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.commits import CommitOutcome, RefusalReason
+from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason
 from meerkat_actors.records.documents import Document
-from meerkat_actors.records.effects import Unit
+from meerkat_actors.records.effects import OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Mail
 from meerkat_actors.records.leases import NOTHING_NEW, News
+from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
 from meerkat_actors.records.stored_events import StoredEvent
-from meerkat_actors.store.fencing import FENCE, refused, unit_refusal
+from meerkat_actors.store.fencing import FENCE, STALE_OWNER, refused, unit_refusal
 from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sharing import Membership
-from meerkat_actors.store.sqlite import continuity_reading, reading
+from meerkat_actors.store.spelling import post_refusal
+from meerkat_actors.store.sqlite import continuity_reading, reading, statements
 from meerkat_actors.store.sqlite.failing import failure_of
+from meerkat_actors.store.sqlite.filesystem import forget_cached_pages
 from meerkat_actors.store.sqlite.grouping import commit_units
 from meerkat_actors.store.sqlite.locking import StoreLock
 from meerkat_actors.store.sqlite.marking import Progress
 from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.packing import Packer
+from meerkat_actors.store.sqlite.posting import post_input
+from meerkat_actors.store.sqlite.pruning import prune_chunk
+from meerkat_actors.store.sqlite.pruning_statements import COMPACT, TEMPORARY_IN_FILE, TEMPORARY_IN_MEMORY
 from meerkat_actors.store.sqlite.rows import typed
 from meerkat_actors.store.sqlite.runtime_reading import read_document, read_receipt
 from meerkat_actors.store.sqlite.serving import Serving
@@ -61,8 +67,10 @@ class SqliteStore:
         self._pid = os.getpid()
         self._naming = Naming(self._database)
         self._packer = Packer(self._naming)
-        progress = Progress(path, may_lose=may_lose)
-        self._serving = Serving(path, self._database, self._packer, lock, Watch(path, connection), progress, membership)
+        self._progress = Progress(path, may_lose=may_lose, is_shared=membership is not None)
+        self._serving = Serving(
+            path, self._database, self._packer, lock, Watch(path, connection), self._progress, membership
+        )
         self._failure: str | None = None
         self._closed = False
         self._log_pages = 0
@@ -111,8 +119,9 @@ class SqliteStore:
             with suppress(apsw.Error):  # what is durable is durable; there is nobody left to tell
                 self._connection.close(force=True)
             if self._failure is not None:
-                self._forget_cached_pages()
+                forget_cached_pages(self._path)
         finally:
+            self._progress.close()
             self._lock.release()
 
     def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
@@ -121,6 +130,10 @@ class SqliteStore:
             if unit_refusal(unit) is not None:
                 return self._commit_sound(units)
         return self._guarded(lambda: self._commit(units)) if units else []
+
+    def post(self, unit: OwnerUnit) -> CommitOutcome:
+        """See ``Store.post``."""
+        return post_refusal(unit) or self._guarded(lambda: self._post(unit))
 
     def checkpoint(self) -> None:
         """See ``Store.checkpoint``."""
@@ -185,6 +198,24 @@ class SqliteStore:
         """See ``Store.read_snapshots``."""
         return self._listed(lambda: continuity_reading.read_snapshots(self._database, session_id, limit))
 
+    def prune(self, order: PruneOrder, cursor: PruneCursor, *, limit: int) -> PruneStep:
+        """See ``Store.prune``; a dry run may come before ``begin``."""
+        return self._listed(lambda: self._prune(order, cursor, limit))
+
+    def compact(self) -> None:
+        """Write the file anew, without its empty pages. For who has the store alone, and no owner serves.
+
+        As long as it takes to copy everything twice, and as much room: in the system's folder for temporary files,
+        and in the log beside the file. A crash leaves the file as it was, or as it shall be.
+
+        Raises:
+            UsageError: others share the store.
+            StoreFullError: the disk is full; nothing was written.
+        """
+        if self.is_shared:
+            raise UsageError(problem=f"{self._path}: compact needs the store alone; open it exclusively")
+        self._guarded(self._compact)
+
     def _commit_sound(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         refusals = [unit_refusal(unit) for unit in units]
         sound = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
@@ -193,6 +224,7 @@ class SqliteStore:
 
     def _commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         assert self._serving.is_active, "commit outside begin and end"
+        before = self._packer.sequence
         try:
             enter = None if self._serving.membership is None else self._serving.enter
             outcomes = commit_units(self._database, self._packer, units, enter)
@@ -201,9 +233,30 @@ class SqliteStore:
         finally:
             self._serving.roll_back()
         self._serving.require_in_place()
+        # What was given to a unit that was refused is in no row.
+        if self._packer.sequence > before and all(type(outcome) is Committed for outcome in outcomes):
+            self._serving.note_commit(self._packer.sequence)
         if self._serving.membership is not None:
             self._serving.membership.note(units, outcomes)
         return outcomes
+
+    def _prune(self, order: PruneOrder, cursor: PruneCursor, limit: int) -> PruneStep:
+        assert order.is_dry_run or self._serving.is_active, "prune outside begin and end"
+        try:
+            step = prune_chunk(self._database, order, cursor, limit)
+        finally:
+            self._serving.roll_back()
+        self._serving.require_in_place()
+        return step
+
+    def _compact(self) -> None:
+        assert self._serving.is_active, "compact outside begin and end"
+        self._database.execute(TEMPORARY_IN_FILE).fetchall()
+        try:
+            self._database.execute(COMPACT).fetchall()
+        finally:
+            self._database.execute(TEMPORARY_IN_MEMORY).fetchall()
+        self._serving.require_in_place()
 
     def _activate(self, identity: AgentIdentity) -> Activation | Broken:
         self._naming.spare(1)
@@ -215,6 +268,21 @@ class SqliteStore:
     ) -> tuple[Standing | Broken, ...]:
         self._naming.spare(len(identities))
         return continuity_reading.read_standings(self._database, identities, self._naming.fresh, snapshots=snapshots)
+
+    def _post(self, unit: OwnerUnit) -> CommitOutcome:
+        assert self._serving.is_active, "post outside begin and end"
+        try:
+            self._database.execute(statements.BEGIN_IMMEDIATE)
+            if self._serving.membership is not None and not self._serving.enter(()):
+                return STALE_OWNER
+            outcome = post_input(self._database, self._packer, unit)
+            self._database.execute(statements.COMMIT)
+        except apsw.FullError as error:
+            return refused(RefusalReason.STORE_FULL, FENCE, f"the disk is full: {error}")
+        finally:
+            self._serving.roll_back()
+        self._serving.require_in_place()
+        return outcome
 
     def _checkpoint(self) -> None:
         try:
@@ -248,13 +316,3 @@ class SqliteStore:
         except StoreFailedError as failure:
             self._failure = failure.problem
             raise
-
-    def _forget_cached_pages(self) -> None:
-        # After a failed fsync the page cache shows what the disk may not hold (reliability.md, P12).
-        for path in (self._path, f"{self._path}-wal"):
-            with suppress(OSError):
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-                finally:
-                    os.close(descriptor)

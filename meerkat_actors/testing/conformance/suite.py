@@ -17,6 +17,9 @@ from meerkat_actors.testing.conformance import (
     listings,
     mail,
     moves,
+    postings,
+    pruning,
+    pruning_documents,
     ranges,
     receipts,
     restarts,
@@ -31,6 +34,7 @@ SUBJECTS: Final = (
     ranges,
     duplicates,
     mail,
+    postings,
     runs,
     configs,
     listings,
@@ -39,6 +43,8 @@ SUBJECTS: Final = (
     receipts,
     moves,
     continuity,
+    pruning,
+    pruning_documents,
     restarts,
 )
 """The simplest promises first: a new store breaks many rules at once, and the first ones say most."""
