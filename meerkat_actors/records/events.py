@@ -68,6 +68,13 @@ class StoreReopened:
 
 
 @frozen(kw_only=True)
+class EndFailed:
+    """The store could not be ended in good order, behind the error that ended the runtime; the next start recovers."""
+
+    error: str
+
+
+@frozen(kw_only=True)
 class LogGrowing:
     """The store's log could not be moved into the database; it grows until that goes through."""
 
@@ -75,4 +82,14 @@ class LogGrowing:
     error: str
 
 
-Event = TurnRaised | CommitRefused | OwnerCrashed | IdentityBroke | TurnStuck | LeaseLost | StoreReopened | LogGrowing
+Event = (
+    TurnRaised
+    | CommitRefused
+    | OwnerCrashed
+    | IdentityBroke
+    | TurnStuck
+    | LeaseLost
+    | StoreReopened
+    | EndFailed
+    | LogGrowing
+)

@@ -17,12 +17,12 @@ from typing import Final
 from attrs import frozen
 
 from _common import fresh_folder, median, memory_folder
+from _store_units import create_writers
 from _table import print_table
 from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.env import SystemEnv
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.store import Store, open_sqlite
-from _store_units import create_writers
 from tests.cli.population import populate
 
 POPULATIONS: Final = (1_000, 1_000_000)

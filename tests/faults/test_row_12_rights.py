@@ -92,31 +92,14 @@ def of_root(*names: str) -> Callable[[Path], None]:
     return change
 
 
-WEAK: Final = pytest.mark.xfail(
-    raises=AssertionError,
-    reason="opening.py, `except OSError`: 'can't be opened: Permission denied' names neither the file that is meant"
-    " (.lock) nor what to do; error.filename has it",
-)
-MISLED: Final = pytest.mark.xfail(
-    raises=AssertionError,
-    reason="opening.py, _inspect: os.path.isdir is False for a folder that may not be entered, too, and 'there is no"
-    " folder; create it first' is wrong: say 'may not be entered by this user' (os.stat tells them apart)",
-)
-READER_WEAK: Final = pytest.mark.xfail(
-    raises=AssertionError,
-    reason="reader.py, _mapped: 'can't be read: Permission denied' does not say which folder, and what to do",
-)
-
 RIGHTS: Final = [
     pytest.param(12, of_mode(0o444, "team.db"), "readable and writable for this user", "1", id="12 a read-only file"),
-    pytest.param(12, of_root("team.db.lock"), "team.db.lock", "1", id="12 somebody else's lock", marks=WEAK),
-    pytest.param(12, of_root("team.db.mark"), "team.db.mark", "1", id="12 somebody else's mark", marks=WEAK),
+    pytest.param(12, of_root("team.db.lock"), "team.db.lock", "1", id="12 somebody else's lock"),
+    pytest.param(12, of_root("team.db.mark"), "team.db.mark", "1", id="12 somebody else's mark"),
     pytest.param(13, of_mode(0o555, "."), "folder is not writable", "1", id="13 a read-only folder"),
     pytest.param(14, of_mode(0o000, "team.db"), "readable and writable", "not readable", id="14 a file without rights"),
-    pytest.param(
-        14, of_mode(0o666, "."), "folder is not writable", "folder", id="14 a closed folder", marks=READER_WEAK
-    ),
-    pytest.param(14, of_mode(0o700, ".."), "may not be entered", "folder", id="14 below a closed folder", marks=MISLED),
+    pytest.param(14, of_mode(0o666, "."), "folder is not writable", "folder", id="14 a closed folder"),
+    pytest.param(14, of_mode(0o700, ".."), "may not be entered", "folder", id="14 below a closed folder"),
 ]
 
 
@@ -145,7 +128,6 @@ def write_on_a_read_only_disk(folder: Path) -> None:
     assert contents(folder) == before
 
 
-@WEAK
 def test_row_12_a_read_only_file_system_is_refused_and_looked_at(tmp_path: Path) -> None:
     told = live_well([*small_disk(tmp_path, 2048), *command_of(write_on_a_read_only_disk, tmp_path)])
     refused, looked = told.splitlines()

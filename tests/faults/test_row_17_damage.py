@@ -58,11 +58,6 @@ async def open_all(path: Path) -> None:
             await runtime.agent(name)
 
 
-@pytest.mark.xfail(
-    reason="store/sqlite/store.py, _guarded: after the first StoreCorruptError every question is answered with"
-    " StoreFailedError 'failed before (...); close and reopen it', and that is what the runtime ends with: the failure"
-    " should be kept whole, so that it says 'restore it from a backup' to everyone"
-)
 async def test_row_17_a_page_of_rubbish_ends_the_runtime_that_meets_it_and_says_restore(tmp_path: Path) -> None:
     path = tmp_path / "team.db"
     left_with_work(path)

@@ -93,11 +93,6 @@ except StoreError as error:
 """
 
 
-@pytest.mark.xfail(
-    reason="failing.py: SQLITE_IOERR_SHORT_READ, which is a log shorter than its index, is told as 'SQLite failed: disk"
-    " I/O error; ... reopen it to learn'; meant is: the -wal file was deleted or cut while others have it open; end"
-    " them, and put it back"
-)
 def test_row_20_a_log_that_was_deleted_under_a_sharer_is_told_to_who_comes(tmp_path: Path) -> None:
     path = tmp_path / "team.db"
     with closing(open_sqlite(path, ownership="shared")) as store:
@@ -109,11 +104,6 @@ def test_row_20_a_log_that_was_deleted_under_a_sharer_is_told_to_who_comes(tmp_p
     assert "-wal" in told
 
 
-@pytest.mark.xfail(
-    reason="store/sqlite/reader.py takes a store without a log for one that nobody has open (immutable=1): whoever"
-    " looks is shown the state before all that the log held, without a word; the mark beside the file, or its -shm,"
-    " would tell"
-)
 def test_row_20_a_log_that_was_deleted_under_a_store_is_told_to_who_looks(tmp_path: Path) -> None:
     path = tmp_path / "team.db"
     with closing(open_sqlite(path)) as store:
@@ -142,10 +132,6 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.xfail(
-    reason="store/sqlite/watching.py, note: '-shm' is not among the files that are watched. Who comes after it was"
-    " deleted locks another index, and both write the log: the other's acknowledged commits are overwritten",
-)
 def test_row_22_an_index_that_is_deleted_under_sharers_loses_nobodys_commits(tmp_path: Path) -> None:
     path = tmp_path / "team.db"
     store = open_sqlite(path, ownership="shared")

@@ -104,11 +104,6 @@ async def test_row_21_a_log_that_was_lost_after_a_crash_is_refused_as_behind(tmp
         require_told(caught.value, path, "put the right file back")
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="store/sqlite/reader.py never looks at the mark: whoever looks is shown the older state without a word;"
-    " require_readable should compare what surveying reads with read_mark() where nobody owns the store",
-)
 @pytest.mark.parametrize("what", LOGS)
 def test_row_21_a_log_that_was_lost_after_a_crash_is_told_to_who_looks(tmp_path: Path, what: str) -> None:
     path = tmp_path / "team.db"
@@ -138,11 +133,6 @@ def test_row_23_a_file_that_was_cut_is_told_to_who_looks_and_never_shown_in_part
     assert looked.stderr.count("\n") == 1
 
 
-@pytest.mark.xfail(
-    reason="store/sqlite/serving.py, end, does not ask whether the file was cut, and watching.py, shrunk, takes its"
-    " first size at the first checkpoint only (self._size = 0): the file is closed as clean. note() should take the"
-    " size, and end() compare"
-)
 @pytest.mark.parametrize("checkpoints", range(3))
 def test_row_23_a_file_that_was_cut_under_its_store_is_never_closed_as_clean(tmp_path: Path, checkpoints: int) -> None:
     path = tmp_path / "team.db"

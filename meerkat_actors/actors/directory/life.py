@@ -183,8 +183,7 @@ async def _supervise(directory: Directory, entry: Entry, around: Surroundings) -
             except StoreFullError as error:
                 entry.mailbox.refuse_leftovers(error)
                 await trio.sleep(around.limits.full_retry_seconds)
-                if entry.mail_waiting or not entry.mailbox.is_empty:
-                    continue
+                continue  # it may have work that nobody else tells it of
             except StoreError as error:
                 directory.quarantine(entry, "store", str(error))
             except Exception as error:  # noqa: BLE001 - the supervisor: whatever it was, it stays one identity's

@@ -21,7 +21,7 @@ from meerkat_actors.errors import (
     UsageError,
 )
 from meerkat_actors.records.activation import Opening
-from meerkat_actors.records.commits import CommitOutcome, Committed
+from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
 from meerkat_actors.records.effects import SendMail, Unit
 from meerkat_actors.records.events import Event, LogGrowing, StoreReopened
 from meerkat_actors.records.hot import hot
@@ -165,6 +165,16 @@ class Batches:
         self._reopened_at = trio.current_time()
         self._checkpoint_above = self._limits.wal_pages_max
         self._is_busy = False
+
+    def refuse_waiting(self, error: StoreFullError) -> None:
+        """Nothing of what waits can be done now: the disk is full."""
+        waiting, self._waiting = self._waiting, []
+        for request in waiting:
+            if type(request) is CommitRequest:
+                full = Refused(reason=RefusalReason.STORE_FULL, effect=-1, current=error.problem)
+                request.slot.resolve(full)
+            else:
+                request.slot.reject(error)
 
     def tell_reopened(self, error: str) -> None:
         """Tell observers what happened."""

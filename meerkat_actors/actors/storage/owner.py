@@ -13,11 +13,11 @@ from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
 from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest, StorageCounters
 from meerkat_actors.actors.writer import Writer, lender_of_run
-from meerkat_actors.errors import MeerkatError
+from meerkat_actors.errors import MeerkatError, StoreFullError
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.effects import OwnerUnit, PostInput, Unit
-from meerkat_actors.records.events import Event
+from meerkat_actors.records.events import EndFailed, Event
 from meerkat_actors.records.fence import OwnerFence
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
@@ -132,20 +132,35 @@ async def open_storage(
         # Inline means no thread at all: beside one, a virtual clock would run ahead.
         call = _call_inline if store.inline else writer.call
         # Where others share, a new connection is a new owner, which holds nothing: nothing would be gained.
-        reopen = partial(_reopen, source, call) if callable(source) and not store.is_shared else None
+        reopen = (
+            partial(_reopen, source, call, limits.full_retry_seconds)
+            if callable(source) and not store.is_shared
+            else None
+        )
         batches = Batches(store, writer, limits, on_mail, notify, can_reopen=reopen is not None)
         try:
             opening = await call(store.begin)
             batches.has_begun, batches.incarnation = True, opening.incarnation
             async with _serving(batches, limits, reopen):
                 yield StorageHandle(batches, opening)
-        finally:
-            # Shielded with a deadline: cleanup; a call to the store can't be cancelled anyway.
-            with trio.move_on_after(limits.drain_seconds, shield=True):
-                await call(partial(_close, batches.store, is_clean=batches.has_begun and batches.failure is None))
+        except BaseException:
+            # What ends the block is told to who waits for it; what goes wrong behind it only to observers.
+            try:
+                await _end(call, batches, limits)
+            except MeerkatError as error:
+                notify(EndFailed(error=str(error)))
+            raise
+        else:
+            await _end(call, batches, limits)
     finally:
         lender.uninstall()
         writer.join()
+
+
+async def _end(call: Callable[[Callable[[], None]], Awaitable[None]], batches: Batches, limits: Limits) -> None:
+    # Shielded with a deadline: cleanup; a call to the store can't be cancelled anyway.
+    with trio.move_on_after(limits.drain_seconds, shield=True):
+        await call(partial(_close, batches.store, is_clean=batches.has_begun and batches.failure is None))
 
 
 @asynccontextmanager
@@ -193,7 +208,7 @@ Reopen = Callable[[Batches], Awaitable[None]]
 
 
 @trio.lowlevel.enable_ki_protection
-async def _reopen(source: Callable[[], Store], call: Call, batches: Batches) -> None:
+async def _reopen(source: Callable[[], Store], call: Call, full_retry_seconds: float, batches: Batches) -> None:
     """Put a new connection in the place of one that failed: with a real write before anything is read.
 
     What waits keeps waiting. Whoever lost an answer begins anew, by reading.
@@ -210,7 +225,15 @@ async def _reopen(source: Callable[[], Store], call: Call, batches: Batches) -> 
             raise
 
     try:
-        batches.resume(*await call(replace))
+        while True:
+            try:
+                batches.resume(*await call(replace))
+            except StoreFullError as full:
+                # As a full disk does elsewhere: it refuses, and ends nothing.
+                batches.refuse_waiting(full)
+                await trio.sleep(full_retry_seconds)
+            else:
+                break
     except MeerkatError as second:
         second.__context__ = error
         batches.give_up(second)

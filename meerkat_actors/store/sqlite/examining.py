@@ -35,6 +35,7 @@ from meerkat_actors.store.sqlite.examining_file import (
     examine_sequence,
     examine_surroundings,
     is_pruned,
+    mark_beside,
 )
 from meerkat_actors.store.sqlite.examining_findings import REMEDIES as REMEDIES
 from meerkat_actors.store.sqlite.examining_findings import Check as Check
@@ -124,10 +125,11 @@ class _Examiner(StoreReader):
 def _examine(
     path: str, database: Database, found: Findings, identity: AgentIdentity | None, watch: Watch
 ) -> Examination:
+    mark = mark_beside(path)  # before anything else: a live owner writes it behind each commit
     database.execute(statements.BEGIN)
     try:
         key = None if identity is None else _key_of(database, identity)
-        meta = examine_meta(path, database, found)
+        meta = examine_meta(database, found, mark)
         if key is None:
             _examine_file(path, database, found, meta, watch)
         tables = _tables(database, key, found)

@@ -72,8 +72,16 @@ def _say_reference(found: Findings, row: tuple[object, ...]) -> None:
     found.add(Check.REFERENCES, f"row {rowid} of {table} names one that {parent} has not")
 
 
-def examine_meta(path: str, database: Database, found: Findings) -> Meta | None:
-    """Look at what the store says of itself, and at the mark beside it."""
+def mark_beside(path: str) -> Mark | str | None:
+    """The high-water mark, or why it can't be read; None: there is none."""
+    try:
+        return read_mark(path)
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def examine_meta(database: Database, found: Findings, mark: Mark | str | None) -> Meta | None:
+    """Look at what the store says of itself, and compare it with the mark that was read before it."""
     rows: list[tuple[object, ...]] = []
     with_rows(database, found, _READ_META, lambda _, row: rows.append(row))
     if len(rows) != 1:
@@ -93,18 +101,15 @@ def examine_meta(path: str, database: Database, found: Findings) -> Meta | None:
     with_rows(database, found, _READ_LAST, note_last)
     if meta.clean and last > meta.sequence:
         found.add(Check.META, f"serving ended at sequence {meta.sequence}, and {last} was given out")
-    _compare_with_mark(path, found, Mark(meta.store_id, meta.epoch, meta.incarnation, max(meta.sequence, last)))
+    _compare_with_mark(found, mark, Mark(meta.store_id, meta.epoch, meta.incarnation, max(meta.sequence, last)))
     return meta
 
 
-def _compare_with_mark(path: str, found: Findings, here: Mark) -> None:
+def _compare_with_mark(found: Findings, mark: Mark | str | None, here: Mark) -> None:
     """The high-water mark beside the database: see ``marking``."""
-    try:
-        mark = read_mark(path)
-    except (ValueError, OSError) as error:
-        found.add(Check.MARK, f"{error}: whether commits are missing can't be told")
-        return
-    if mark is None:
+    if isinstance(mark, str):
+        found.add(Check.MARK, f"{mark}: whether commits are missing can't be told")
+    elif mark is None:
         found.notes.append("no high-water mark beside it: whether it is the newest copy can't be told")
     elif mark.store_id != here.store_id:
         found.add(Check.MARK, f"the mark beside it is of store {mark.store_id}, and this is {here.store_id}")

@@ -38,7 +38,8 @@ _LOST: Final = frozenset(
 def failure_of(path: str, error: apsw.Error | OSError) -> StoreError:
     """The error of ours that says what to do. All but a full disk end the connection."""
     if isinstance(error, OSError):
-        problem = f"its files can't be looked at any more: {error.strerror}; mend that and reopen"
+        which = f"{error.filename}: " if error.filename else ""
+        problem = f"a file of it can't be used: {which}{error.strerror}; mend that and reopen"
         return StoreFailedError(path=path, problem=problem)
     if isinstance(error, apsw.FullError):
         problem = "the disk is full; nothing that was acknowledged is lost, make room and try again"
@@ -50,6 +51,9 @@ def failure_of(path: str, error: apsw.Error | OSError) -> StoreError:
         return StoreCorruptError(path=path, problem=f"is damaged: {error}; restore it from a backup")
     if extended_code(error) in _LOST:
         problem = f"the disk failed: {error}; what was not acknowledged may be lost, mend the disk and reopen"
+        return StoreFailedError(path=path, problem=problem)
+    if extended_code(error) == apsw.SQLITE_IOERR_SHORT_READ:
+        problem = f"its log ({path}-wal) was cut or deleted under those who have it open; end them all, then restore it"
         return StoreFailedError(path=path, problem=problem)
     problem = f"SQLite failed: {error}; whether the last commits are durable is unknown, reopen it to learn"
     if isinstance(error, apsw.IOError | apsw.NoMemError):

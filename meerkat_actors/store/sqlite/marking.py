@@ -88,11 +88,26 @@ class Progress:
             StoreBehindError: the file is older, or another store's.
             StoreCorruptError: there is a mark, and it can't be read.
         """
+        self.refuse_behind(self.seen(), found)
+
+    def seen(self) -> Mark | None:
+        """The mark that is there.
+
+        Raises:
+            StoreCorruptError: it can't be read.
+        """
         try:
-            mark = read_mark(self._path)
+            return read_mark(self._path)
         except ValueError as error:
             problem = f"{error} ({mark_path(self._path)}); check the store with meerkat-actors doctor, then delete it"
             raise StoreCorruptError(path=self._path, problem=problem) from error
+
+    def refuse_behind(self, mark: Mark | None, found: Mark) -> None:
+        """Compare a file with a mark that was read before it.
+
+        Raises:
+            StoreBehindError: the file is older, or another store's.
+        """
         if mark is None:
             return
         if mark.store_id != found.store_id:

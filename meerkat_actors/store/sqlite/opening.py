@@ -151,7 +151,12 @@ def open_sqlite(
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
-        raise StoreError(path=real, problem=f"can't be opened: {error.strerror}") from error
+        if error.errno == errno.EROFS:
+            problem = "is on a read-only file system, which is not writable; mount it for writing"
+            raise StoreError(path=real, problem=problem) from error
+        which = f"{error.filename}: " if error.filename else ""
+        problem = f"can't be opened: {which}{error.strerror}; give this user the right to it, or mend the disk"
+        raise StoreError(path=real, problem=problem) from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise StoreCorruptError(path=real, problem=f"is damaged ({error}); restore it from a backup") from error
     except apsw.Error as error:
@@ -213,7 +218,14 @@ def _inspect(path: str, vfs: str | None) -> int | None:
         StoreError: neither; nothing was touched.
     """
     folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
+    try:
+        is_folder = stat.S_ISDIR(os.stat(folder).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_folder = False
+    except PermissionError as error:
+        problem = f"its folder {folder} may not be entered by this user; ask for the right to it"
+        raise StoreError(path=path, problem=problem) from error
+    if not is_folder:
         raise StoreError(path=path, problem=f"there is no folder {folder}; create it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StoreError(path=path, problem="its folder is not writable, and SQLite keeps its log there")
@@ -238,8 +250,9 @@ def _inspect(path: str, vfs: str | None) -> int | None:
         raise NotOurStoreError(path=path, problem="is not a database; it was not touched")
     if status.st_nlink != 1:
         raise StoreError(path=path, problem="has several names (hard links), and its lock knows one; remove the others")
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise StoreError(path=path, problem="is not readable and writable for this user")
+    for each in (path, mark_path(path)):
+        if not os.access(each, os.R_OK | os.W_OK) and os.path.exists(each):
+            raise StoreError(path=path, problem=f"is not readable and writable for this user: {each}")
     return require_ours(path, vfs)
 
 

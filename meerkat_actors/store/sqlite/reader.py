@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -26,6 +26,7 @@ from meerkat_actors.errors import (
     StoreCorruptError,
     StoreError,
     StoreFailedError,
+    StoreFullError,
     StoreSchemaError,
     UnknownIdentityError,
     UsageError,
@@ -39,8 +40,9 @@ from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite import reading, surveying
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.header import real_path, require_ours
+from meerkat_actors.store.sqlite.marking import Progress
 from meerkat_actors.store.sqlite.objects import require_current
-from meerkat_actors.store.sqlite.rows import Database, typed
+from meerkat_actors.store.sqlite.rows import Database, extended_code, typed
 from meerkat_actors.store.sqlite.surveying import Survey
 
 R = TypeVar("R")
@@ -85,7 +87,12 @@ class StoreReader:
 
     def require_readable(self) -> None:
         """Look once; what ``open_reader`` raises comes from here."""
-        self._read(surveying.read_store_id)
+        progress = Progress(self._path, may_lose=False)
+        mark = None
+        with suppress(OSError):  # who may read the store, but not its mark, is not told
+            mark = progress.seen()  # before the store: a live owner writes it behind each commit
+        here = self._read(surveying.read_mark)
+        progress.refuse_behind(mark, here)
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
         """See ``Store.find_input``."""
@@ -177,6 +184,7 @@ def open_reader(path: str | os.PathLike[str]) -> StoreReader:
         NotOurStoreError: the file is something else, or empty.
         StoreSchemaError: another version wrote it; one that can be migrated is not, by who only looks.
         StoreCorruptError: it is damaged, or holds tables, indexes, triggers or views that are not ours.
+        StoreBehindError: it is older than the mark beside it.
         StoreError: there is none, or it can't be read.
     """
     reader = StoreReader(real_path(path))
@@ -240,7 +248,8 @@ def _mapped(path: str) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(path=path, problem=f"can't be read: {error.strerror}") from error
+        problem = f"can't be read: {error.filename}: {error.strerror}; ask for the right to it and its folder"
+        raise StoreError(path=path, problem=problem) from error
     except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
         problem = (
             "has a log beside it that can't be read without the right to write in its folder;"
@@ -252,4 +261,6 @@ def _mapped(path: str) -> Generator[None, None, None]:
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise StoreCorruptError(path=path, problem=f"is damaged: {error}; restore it from a backup") from error
     except apsw.Error as error:
+        if isinstance(error, apsw.FullError) or extended_code(error) == apsw.SQLITE_IOERR_SHMSIZE:
+            raise StoreFullError(path=path, problem="can't be read: the disk is full; make room") from error
         raise StoreFailedError(path=path, problem=f"SQLite can't read it: {error}") from error

@@ -105,6 +105,7 @@ class Serving:
 
     def end(self, *, clean: bool) -> None:
         """Say how it ended, and give up the place among those that share."""
+        self._refuse(self._watch.shrunk())
         try:
             self._database.execute(statements.BEGIN_IMMEDIATE)
             is_last = self.membership is None or self.membership.leave()
@@ -121,6 +122,8 @@ class Serving:
     def enter(self, units: Sequence[Unit]) -> bool:
         """The first thing in each transaction where others share; see ``Membership.enter``."""
         assert self.membership is not None
+        # Before anything is written, too: without the index that others lock, what they committed would be overwritten.
+        self.require_in_place()
         if not self.membership.enter(units):
             return False
         # Others have committed since, and what they were given is in use.

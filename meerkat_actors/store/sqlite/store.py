@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import apsw
 
-from meerkat_actors.errors import StoreFailedError, StoreFullError, UsageError
+from meerkat_actors.errors import StoreError, StoreFailedError, StoreFullError, UsageError
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason
@@ -71,7 +71,7 @@ class SqliteStore:
         self._serving = Serving(
             path, self._database, self._packer, lock, Watch(path, connection), self._progress, membership
         )
-        self._failure: str | None = None
+        self._failure: StoreError | None = None
         self._closed = False
         self._log_pages = 0
         self._copied_pages = 0
@@ -305,14 +305,15 @@ class SqliteStore:
         if self._closed or os.getpid() != self._pid:
             raise UsageError(problem=f"{self._path}: this store is closed, or was opened before a fork; open it again")
         if self._failure is not None:
-            raise StoreFailedError(path=self._path, problem=f"failed before ({self._failure}); close and reopen it")
+            problem = f"failed before, and answers nothing any more: {self._failure.problem}"
+            raise StoreFailedError(path=self._path, problem=problem)
         try:
             return work()
         except (apsw.Error, OSError) as error:
             failure = failure_of(self._path, error)
             if not isinstance(failure, StoreFullError):
-                self._failure = str(error)
+                self._failure = failure
             raise failure from error
         except StoreFailedError as failure:
-            self._failure = failure.problem
+            self._failure = failure
             raise

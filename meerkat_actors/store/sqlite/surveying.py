@@ -11,6 +11,7 @@ from meerkat_actors.records.ids import AgentIdentity, InputId, uuid_text
 from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.store.sqlite import queries, reading, statements
 from meerkat_actors.store.sqlite.locking import SHARED
+from meerkat_actors.store.sqlite.marking import Mark
 from meerkat_actors.store.sqlite.rows import Database, first_value
 
 EXACT_MAX: Final = 10_000
@@ -83,6 +84,25 @@ def read_store_id(database: Database) -> str:
         problem = "no meta row"
         raise ValueError(problem)
     return str(meta[0])
+
+
+def read_mark(database: Database) -> Mark:
+    """How far the store is, in one read transaction.
+
+    Raises:
+        ValueError: its one row is lost.
+    """
+    database.execute(statements.BEGIN)
+    try:
+        store_id = read_store_id(database)
+        meta = database.execute(queries.READ_META).fetchone()
+        counters = database.execute(queries.READ_COUNTERS).fetchone()
+        assert meta is not None
+        assert counters is not None
+        return Mark(store_id, meta[4], meta[1], max(meta[3], counters[0], counters[1]))
+    finally:
+        if database.in_transaction:  # an error may have ended it
+            database.execute(statements.ROLLBACK)
 
 
 def read_survey(database: Database) -> Survey:

@@ -34,8 +34,9 @@ class Watch:
 
     def note(self) -> None:
         """Remember what is there. After the first write, which makes the log."""
-        for suffix in ("", "-wal", ".lock"):
+        for suffix in ("", "-wal", "-shm", ".lock"):
             self._inodes[suffix] = os.stat(self._path + suffix).st_ino
+        self._size = os.stat(self._path).st_size
 
     def problem(self) -> str | None:
         """What is not as it was, if anything isn't."""
@@ -62,10 +63,6 @@ class Watch:
             return "the file was deleted while it was open"
         before, self._size = self._size, size
         return "the file was cut while it was open" if size < before else None
-
-    def forget_size(self) -> None:
-        """Let the database become smaller once: its owner is about to give space back."""
-        self._size = 0
 
     def _missing(self) -> str | None:
         for suffix, inode in self._inodes.items():

@@ -181,25 +181,23 @@ def test_a_log_whose_last_commit_was_torn_is_as_a_crash_leaves_it(tmp_path: Path
     log = bytearray(killed["store.db-wal"])
     log[_end_of(killed) - 100] ^= 1
     torn = {**killed, "store.db-wal": bytes(log)}
-    # A crash of the machine leaves no index and no mark that know more; and if they do, the commit was synced.
-    assert checks(write_files(tmp_path / "told", torn)) == {Check.LOG, Check.MARK}
-    del torn["store.db-shm"], torn["store.db.mark"]
+    # A crash of the machine leaves no index that knows more; and if it does, the commit was synced.
+    assert checks(write_files(tmp_path / "told", torn)) == {Check.LOG}
+    del torn["store.db-shm"]
     found = examine(write_files(tmp_path / "store", torn))
     assert found.findings == ()
     assert any("as by a crash" in note for note in found.notes)
 
 
-def test_a_log_that_was_cut_is_told_by_its_index_and_by_the_mark(tmp_path: Path, killed: dict[str, bytes]) -> None:
+def test_a_log_that_was_cut_is_told_by_its_index(tmp_path: Path, killed: dict[str, bytes]) -> None:
     log = killed["store.db-wal"]
     cut = {**killed, "store.db-wal": log[: _end_of(killed) // 2]}
     path = write_files(tmp_path / "store", cut)
-    assert checks(path) == {Check.LOG, Check.MARK}
-    # Whoever looked has made the index anew, and so it is without one.
-    assert checks(path) == {Check.MARK}
+    assert checks(path) == {Check.LOG}
+    # Whoever looked has made the index anew, and so it is without one. Of a shared file the mark is that of its opening.
+    assert checks(path) == set()
     del cut["store.db-shm"]
-    assert checks(write_files(tmp_path / "copy", cut)) == {Check.MARK}
-    del cut["store.db.mark"]
-    assert checks(write_files(tmp_path / "bare", cut)) == set()
+    assert checks(write_files(tmp_path / "copy", cut)) == set()
 
 
 def test_an_index_of_another_log_tells_nothing(tmp_path: Path, killed: dict[str, bytes]) -> None:

@@ -266,6 +266,8 @@ def test_a_column_says_what_is_wrong_with_it() -> None:
     for place, (name, _) in enumerate(INPUT):
         wrongs: tuple[object, ...] = (1.5, True, -1, 2**64, "\x1b", b"", ())
         for wrong in wrongs:
+            if (name, wrong) == ("content", b""):  # it was pruned
+                continue
             fault = fault_of(INPUT, (*row[:place], wrong, *row[place + 1 :]))
             assert fault is not None
             assert fault.startswith(name)
