@@ -41,12 +41,14 @@ async def prune_store(
         raise UsageError(problem=f"policy={policy!r}: use PrunePolicy(...)")
     order = rules.order(now_ms, is_dry_run=is_dry_run)
     report = PruneReport(is_dry_run=is_dry_run)
-    cursor: PruneCursor | None = PRUNE_BEGIN
-    while cursor is not None:
+    cursor = PRUNE_BEGIN
+    while True:
         await trio.lowlevel.checkpoint_if_cancelled()
         step = await storage.query(partial(_prune, order, cursor))
-        report, cursor = report.plus(step), step.following
-    return report
+        report = report.plus(step)
+        if step.following is None:
+            return report
+        cursor = step.following
 
 
 def _prune(order: PruneOrder, cursor: PruneCursor, store: Store) -> PruneStep:

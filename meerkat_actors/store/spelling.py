@@ -6,6 +6,7 @@ themselves asks only about a unit that was refused, to say which effect it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -34,7 +35,7 @@ _DIGEST_BYTES: Final = 32
 NAME_LENGTH_MAX: Final = 160
 """Characters of an identity's name in a row."""
 
-_IDS: Final = MappingProxyType(
+_IDS: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
     {
         CreateIdentity: ("session_id",),
         InsertInput: ("input_id", "run_id"),

@@ -121,7 +121,10 @@ def test_a_command_that_is_interrupted_says_how_far_it_came(capsys: pytest.Captu
 
 
 def test_known_faults_are_counted_and_all_others_are_violations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fire_known, "KNOWN", {"a known one": lambda told: "garbage" in told})
+    def is_it(told: str) -> bool:
+        return "garbage" in told
+
+    monkeypatch.setattr(fire_known, "KNOWN", {"a known one": is_it})
     tally = Tally()
     tally.blame("here", ["garbage: is not a database", "is lost"])
     assert (tally.known.total(), tally.violations) == (1, ["here: is lost"])

@@ -195,7 +195,8 @@ class Side:
         sequence = effect.sequence
         if type(sequence) is int and 0 < sequence < NO_MAIL:
             sequence = self.mail.get(uuid_of(sequence), NO_MAIL)
-        return evolve(effect, sequence=sequence, sender_key=self._key(effect.sender_key))
+        sender = None if effect.sender_key is None else self._key(effect.sender_key)
+        return evolve(effect, sequence=sequence, sender_key=sender)
 
     def _key(self, planned: IdentityKey) -> IdentityKey:
         # Whatever is no place among the names is meant as it is.

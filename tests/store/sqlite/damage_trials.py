@@ -33,6 +33,9 @@ Samples: TypeAlias = Mapping[bool, Mapping[str, bytes]]
 UNREAD: Final = frozenset({("head", "mail_floor"), ("head", "desired"), ("input", "lane"), ("owner", "holder")})
 """Columns that this version keeps and acts on nowhere; a holder's name is for people."""
 
+Sight: TypeAlias = list[object] | str
+"""What can be read of a database, in its order; or why it can't be."""
+
 _PAGE: Final = 100
 
 
@@ -110,7 +113,7 @@ def run_trial(folder: Path, samples: Samples, seed: str, number: int) -> Trial:
 # -- what is there ------------------------------------------------------------------------
 
 
-def _sight(path: Path) -> object:
+def _sight(path: Path) -> Sight:
     """Everything that can be read of a database, through its tables and through every index; or why it can't be."""
     try:
         connection = apsw.Connection(str(path))
@@ -123,9 +126,9 @@ def _sight(path: Path) -> object:
         return f"{type(error).__name__}: {error}"
 
 
-def _differing(before: object, after: object) -> list[str]:
+def _differing(before: Sight, after: Sight) -> list[str]:
     """The columns whose values differ, where that is all that does."""
-    if not isinstance(before, list) or not isinstance(after, list) or len(before) != len(after):
+    if isinstance(before, str) or isinstance(after, str) or len(before) != len(after):
         return []
     cells: list[str] = []
     for was, now in zip(before, after, strict=True):

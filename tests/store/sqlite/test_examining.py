@@ -194,7 +194,7 @@ def test_a_log_that_was_cut_is_told_by_its_index(tmp_path: Path, killed: dict[st
     cut = {**killed, "store.db-wal": log[: _end_of(killed) // 2]}
     path = write_files(tmp_path / "store", cut)
     assert checks(path) == {Check.LOG}
-    # Whoever looked has made the index anew, and so it is without one. Of a shared file the mark is that of its opening.
+    # Whoever looked has made the index anew, and so it is without one; of a shared file the mark is its opening's.
     assert checks(path) == set()
     del cut["store.db-shm"]
     assert checks(write_files(tmp_path / "copy", cut)) == set()
