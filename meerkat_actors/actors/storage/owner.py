@@ -145,22 +145,19 @@ async def open_storage(
                 yield StorageHandle(batches, opening)
         except BaseException:
             # What ends the block is told to who waits for it; what goes wrong behind it only to observers.
-            try:
-                await _end(call, batches, limits)
-            except MeerkatError as error:
-                notify(EndFailed(error=str(error)))
+            # Shielded with a deadline: cleanup; a call to the store can't be cancelled anyway.
+            with trio.move_on_after(limits.drain_seconds, shield=True):
+                try:
+                    await call(partial(_close, batches))
+                except MeerkatError as error:
+                    notify(EndFailed(error=str(error)))
             raise
         else:
-            await _end(call, batches, limits)
+            with trio.move_on_after(limits.drain_seconds, shield=True):  # the same
+                await call(partial(_close, batches))
     finally:
         lender.uninstall()
         writer.join()
-
-
-async def _end(call: Callable[[Callable[[], None]], Awaitable[None]], batches: Batches, limits: Limits) -> None:
-    # Shielded with a deadline: cleanup; a call to the store can't be cancelled anyway.
-    with trio.move_on_after(limits.drain_seconds, shield=True):
-        await call(partial(_close, batches.store, is_clean=batches.has_begun and batches.failure is None))
 
 
 @asynccontextmanager
@@ -248,9 +245,9 @@ async def _call_inline(fn: Callable[[], T]) -> T:
     return fn()
 
 
-def _close(store: Store, *, is_clean: bool) -> None:
+def _close(batches: Batches) -> None:
     try:
-        if is_clean:
-            store.end(clean=True)
+        if batches.has_begun and batches.failure is None:
+            batches.store.end(clean=True)
     finally:
-        store.close()
+        batches.store.close()
