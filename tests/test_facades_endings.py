@@ -96,8 +96,9 @@ async def test_a_save_that_is_cancelled_while_it_waits_is_there_too(opened: Open
         async with trio.open_nursery() as nursery:
             nursery.start_soon(runtime.runtime_store.persist_input_state, "lead", queued(1))
             await trio.to_thread.run_sync(brake.is_in.wait)
-            with trio.CancelScope() as scope:
-                nursery.start_soon(cancel_later, scope)
+            scope = trio.CancelScope()
+            nursery.start_soon(cancel_later, scope)
+            with scope:
                 await save(runtime)
             assert scope.cancelled_caught
             brake.release()
@@ -118,8 +119,9 @@ async def test_a_list_is_taken_as_it_was_when_the_call_was_made(opened: Opened) 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(runtime.runtime_store.persist_input_state, "other", queued(2))
             await trio.to_thread.run_sync(brake.is_in.wait)
-            with trio.CancelScope() as scope:
-                nursery.start_soon(cancel_later, scope)
+            scope = trio.CancelScope()
+            nursery.start_soon(cancel_later, scope)
+            with scope:
                 await runtime.runtime_store.atomic_lifecycle_commit("lead", RuntimeState.IDLE, states)
             states.clear()
             brake.release()
@@ -269,7 +271,7 @@ async def test_a_call_that_is_under_way_when_the_block_is_left_is_answered(opene
 
     async with trio.open_nursery() as nursery, served(opened()) as runtime:
         await upsert(runtime)
-        nursery.start_soon(late, runtime)
+        nursery.start_soon(late, runtime)  # noqa: ASYNC111 - it outlives the block on purpose
         await passes(1)
     (result,) = results
     async with served(opened()) as runtime:
