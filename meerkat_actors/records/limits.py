@@ -76,7 +76,7 @@ class Limits:
     """The longest wait between two attempts."""
     backoff_jitter: float = field(default=0.1, validator=_number(1))
     """Share of the backoff that is random, so that a failed dependency isn't met by a crowd."""
-    full_retry_seconds: float = field(default=1.0, validator=_number(_SECONDS_MAX, positive=True))
+    full_retry_seconds: float = field(default=0.5, validator=_number(_SECONDS_MAX, positive=True))
     """Wait before a finished turn is offered again to a full disk."""
     passivate_seconds: float = field(default=60.0, validator=_number(_SECONDS_MAX, positive=True))
     """Idle time after which an identity leaves memory."""

@@ -1,8 +1,4 @@
-"""What campaigns of random units found: differences between the stores, each as small as it got.
-
-The marked ones are not mended yet. Who mends one takes its mark away, and its line in ``unit_campaign_known``; without
-that line, ``scripts/campaign units --seed found --only N`` shows it again, N being the round in the mark's reason.
-"""
+"""What campaigns of random units found: differences between the stores, each as small as it got."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ from meerkat_actors.records.runtime_effects import RecordReceipt
 from meerkat_actors.store import MemoryStore, open_sqlite
 from tests.store.conftest import MEMORY_FOLDER
 from tests.store.unit_campaign_choosing import choose_unit
-from tests.store.unit_campaign_known import is_known
 from tests.store.unit_campaign_looking import Asked, differences, everything, sizes
 from tests.store.unit_campaign_shrinking import shrunk
 from tests.store.unit_campaign_sides import RAISED, Batch, Moment, Planned, Restarted, Side, mended
@@ -122,12 +121,8 @@ class Pair:
         self, chance: Random, names: tuple[AgentIdentity, ...], size: int, *, is_calm: bool
     ) -> Iterator[Planned]:
         """Units, each from where the one before it left the model."""
-        before: list[Unit] = []
         for _ in range(size):
             planned, owner = choose_unit(chance, self.world, self.model.store, names, is_calm=is_calm)
-            if is_known(planned.unit, before):
-                continue
-            before.append(planned.unit)
             yield planned
             if planned.unit.fence.identity == planned.name:
                 now = authority_of(self.model.store, planned.name)

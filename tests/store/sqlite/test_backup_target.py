@@ -8,7 +8,8 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -183,26 +184,22 @@ def test_a_full_disk_is_told_and_nothing_is_left_on_it(database: Path, copy: Pat
     assert (ended.stdout, ended.stderr) == (f"{copy}: the disk is full; make room, or name another target\n", "")
 
 
-@pytest.fixture
-def limit_files() -> Iterator[Callable[[int], None]]:
-    """Lets no file of this process grow beyond so many bytes: what is written there fails."""
+@contextmanager
+def limited_files() -> Generator[Callable[[int], None]]:
+    """Lets no file of this process grow beyond so many bytes, until the block ends: pytest may write to a long one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("step", ["copy", "fences"])
-def test_a_target_that_takes_no_more_is_told_apart_from_a_damaged_store(
-    database: Path, copy: Path, limit_files: Callable[[int], None], step: str
-) -> None:
+def test_a_target_that_takes_no_more_is_told_apart_from_a_damaged_store(database: Path, copy: Path, step: str) -> None:
     work(database, length=20_000)
 
-    def limit(what: str, _: int, __: int) -> None:
-        if what == step:
-            limit_files(8192)
-
-    with pytest.raises(StoreError, match="can't be written") as told:
-        back_up(database, copy, watch=limit)
+    with limited_files() as limit_files, pytest.raises(StoreError, match="can't be written") as told:
+        back_up(database, copy, watch=lambda what, _, __: limit_files(8192) if what == step else None)
     assert told.value.path == str(copy)
     assert beside(copy) == []
 
