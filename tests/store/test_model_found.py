@@ -151,3 +151,16 @@ def _answer(ask: Callable[[], object]) -> object:
         return ask()
     except StoreCorruptError:
         return "corrupt"
+
+
+def test_of_two_endings_that_are_refused_the_first_in_the_unit_is_told(stores: tuple[Store, Store]) -> None:
+    """Round 75 of ``--seed 4``: a consumed one has another statement than an abandoned one, which ran first."""
+    for store in stores:
+        alice = created(store, "alice")
+        boundary = alice.boundary(RUN)
+        ending = Abandoned(AbandonReason.RESET, "")
+        for endings in ((ending, None), (None, ending)):
+            first, second = (EndInput(AdmissionSequence(11), RUN, each) for each in endings)
+            outcome = alice.commit(first, boundary, second)
+            assert isinstance(outcome, Refused)
+            assert (outcome.reason, outcome.effect) == (RefusalReason.INPUT_STATE_CONFLICT, 0)

@@ -70,6 +70,8 @@ def take(sight: Sight) -> TakeMail | None:
     if not sight.mail:
         return None
     mail = sight.mail.pop(0)
+    if mail.sender not in NAMES:  # a stranger's, whose key differs between the stores
+        return None
     admission = AdmissionSequence(sight.next_admission)
     sight.next_admission += 1
     run = sight.run_or_new() if sight.chance.random() < 0.4 else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ from meerkat_actors.store.sqlite.sharing import lease_of
 from meerkat_actors.store.sqlite.steps import Step
 
 No = Refused | DuplicateInput | HeldElsewhere
+_Entry = tuple[Step, Row, int]
 
 
 def commit_unit(database: Database, packer: Packer, unit: Unit) -> No | None:
@@ -56,7 +58,7 @@ def commit_unit(database: Database, packer: Packer, unit: Unit) -> No | None:
         obstacle = spelling_refusal(unit) or _authority_refusal(database, unit)
         if obstacle is not None:
             return obstacle
-        entries = pack_in_order(packer, unit, in_order(unit.effects))
+        entries = _by_effect(pack_in_order(packer, unit, in_order(unit.effects)))
     except ValueError as error:
         return refused(RefusalReason.OUT_OF_RANGE, FENCE, f"the unit can't be stored: {error}")
     for step, row, index in entries:
@@ -64,6 +66,12 @@ def commit_unit(database: Database, packer: Packer, unit: Unit) -> No | None:
         if problem is not None:
             return _explained(database, packer, unit, index) or refused(RefusalReason.OUT_OF_RANGE, index, problem)
     return None
+
+
+def _by_effect(entries: list[_Entry]) -> Iterator[_Entry]:
+    # An ending has one of two statements: of several, the first in the unit is to be refused, not the first statement.
+    for _, group in groupby(entries, key=lambda entry: entry[0].effect):
+        yield from sorted(group, key=lambda entry: entry[2])
 
 
 def _run(database: Database, step: Step, row: Row) -> str | None:
