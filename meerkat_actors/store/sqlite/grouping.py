@@ -30,6 +30,10 @@ from meerkat_actors.store.sqlite.steps import Step
 _NOT_GROUPABLE: Final = (apsw.ConstraintError, apsw.TooBigError, ValueError, TypeError, OverflowError)
 
 
+_GROUP: Final = 128
+"""So many units at once: the rows of more leave the processor's cache before SQLite reads them."""
+
+
 @frozen
 class _Obstacle:
     """A group did not go through."""
@@ -118,7 +122,8 @@ def _run(database: Database, packer: Packer, units: Sequence[Unit]) -> _Obstacle
 def _apart(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
     # A group holds one unit per identity: equal statements then can't depend on each other.
     if len({unit.fence.key for unit in units}) == len(units):
-        yield units
+        for start in range(0, len(units), _GROUP):
+            yield units[start : start + _GROUP]
         return
     group: list[Unit] = []
     keys: set[int] = set()
@@ -134,8 +139,9 @@ def _apart(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
 def _run_group(database: Database, packer: Packer, units: Sequence[Unit]) -> _Obstacle | None:
     packer.clear()
     try:
+        pack = packer.pack
         for unit in units:
-            packer.pack(unit)
+            pack(unit)
     except (ValueError, TypeError):
         return _Obstacle(len(units) // 2)
     before = database.total_changes()
@@ -168,7 +174,13 @@ def _unit_of_row(units: Sequence[Unit], step: Step, row: int) -> int:
 
 
 def _all_committed(units: Sequence[Unit]) -> list[CommitOutcome]:
-    return [Committed(_version_after(unit)) for unit in units]
+    # Most units end in a boundary, and a call for each would cost as much as its outcome.
+    return [
+        Committed(
+            last.version if unit.effects and type(last := unit.effects[-1]) is AppendTurn else _version_after(unit)
+        )
+        for unit in units
+    ]
 
 
 def _none_committed(database: Database, units: Sequence[Unit]) -> list[CommitOutcome]:
@@ -178,11 +190,7 @@ def _none_committed(database: Database, units: Sequence[Unit]) -> list[CommitOut
 
 def _version_after(unit: Unit) -> CheckpointVersion:
     effects = unit.effects
-    last = effects[-1] if effects else None
-    # The two that are most of all units first.
-    if type(last) is AppendTurn:
-        return last.version
-    if type(last) is InsertInput and len(effects) == 1:
+    if len(effects) == 1 and type(effects[0]) is InsertInput:
         return unit.fence.version
     for effect in effects:
         if type(effect) is AppendTurn:

@@ -235,7 +235,10 @@ def _charge(packer: Packer, guard: Row, effect: ChargeRun, _: Unit) -> None:
 def _end(packer: Packer, guard: Row, effect: EndInput, _: Unit) -> None:
     run = packer.run_bytes(effect.run_id)
     if effect.abandoned is None:
-        packer.rows[CONSUME].append((guard[0], effect.admission, run, packer.turn or packer.turn_sequence()))
+        turn = packer.turn
+        if turn == 0:  # as turn_sequence() does, for every turn
+            packer.turn = packer.sequence = turn = packer.sequence + 1
+        packer.rows[CONSUME].append((guard[0], effect.admission, run, turn))
     else:
         ending = encode_abandoned(effect.abandoned)
         packer.rows[END].append((*guard, effect.admission, run, ABANDONED, None, ending))

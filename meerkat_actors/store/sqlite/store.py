@@ -126,9 +126,8 @@ class SqliteStore:
 
     def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         """See ``Store.commit``."""
-        for unit in units:
-            if unit_refusal(unit) is not None:
-                return self._commit_sound(units)
+        if any(map(unit_refusal, units)):
+            return self._commit_sound(units)
         return self._guarded(lambda: self._commit(units)) if units else []
 
     def post(self, unit: OwnerUnit) -> CommitOutcome:
@@ -234,7 +233,7 @@ class SqliteStore:
             self._serving.roll_back()
         self._serving.require_in_place()
         # What was given to a unit that was refused is in no row.
-        if self._packer.sequence > before and all(type(outcome) is Committed for outcome in outcomes):
+        if self._packer.sequence > before and {*map(type, outcomes)} == {Committed}:
             self._serving.note_commit(self._packer.sequence)
         if self._serving.membership is not None:
             self._serving.membership.note(units, outcomes)
