@@ -244,19 +244,15 @@ def _send_fits(effect: SendMail, _: Unit) -> bool:
 
 
 def _append_fits(effect: AppendTurn, unit: Unit) -> bool:
-    version, count, sends = effect.version, effect.message_count, effect.sends
+    version, count, sends, effects = effect.version, effect.message_count, effect.sends, unit.effects
     return (
         type(version) is type(count) is type(sends) is int
         and version == unit.fence.version + 1
         and 0 <= (version | count | sends) <= COUNTER_MAX
         and len(effect.digest) == _DIGEST_BYTES
-        and (_is_usual(unit.effects) or _is_only(effect, unit))
+        # A turn of one input is the usual unit; to count takes three times as long.
+        and ((len(effects) == 2 and type(effects[0]) is EndInput) or _is_only(effect, unit))
     )
-
-
-def _is_usual(effects: tuple[Effect, ...]) -> bool:
-    # Of one input's turn; to count takes three times as long.
-    return len(effects) == 2 and type(effects[0]) is EndInput
 
 
 def _release_fits(_: Release, unit: Unit) -> bool:

@@ -82,10 +82,10 @@ class Capture:
                 raise AssertionError(sql)
 
     def _turn(self, row: Row) -> Row:
-        key, sequence = row[0], row[4]
+        key, sequence = row[0], row[3]
         previous = self.last_turns.get(key, 0)
         self.last_turns[key] = sequence
-        return (*row[:3], *row[4:], previous)
+        return (*row, previous)
 
 
 def capture_from(database: Database) -> Capture:

@@ -19,10 +19,10 @@ from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.effects import AppendTurn, InsertInput, Unit
 from meerkat_actors.records.ids import CheckpointVersion
 from meerkat_actors.store.continuity_fitting import is_continuity, version_after
-from meerkat_actors.store.fencing import STALE_OWNER
+from meerkat_actors.store.fencing import STALE_OWNER, unit_refusal
 from meerkat_actors.store.sqlite import statements
 from meerkat_actors.store.sqlite.packing import Packer, packed
-from meerkat_actors.store.sqlite.refusing import No, commit_unit
+from meerkat_actors.store.sqlite.refusing import commit_unit
 from meerkat_actors.store.sqlite.rows import Database
 from meerkat_actors.store.sqlite.steps import Step
 
@@ -56,17 +56,15 @@ def commit_units(
         database.execute(statements.BEGIN_IMMEDIATE)
         if enter is not None and not enter(units):
             return _none_committed(database, units)
-        obstacle = _run(database, packer, units)
-        if obstacle is None:
-            outcomes = _all_committed(units)
-        else:
+        outcomes = _run(database, packer, units)
+        if isinstance(outcomes, _Obstacle):
             # The first pass has no savepoint: under one, SQLite copies each page before its first change.
             database.execute(statements.ROLLBACK)
             packer.naming.forget_pending()
             database.execute(statements.BEGIN_IMMEDIATE)
             if enter is not None and not enter(units):
                 return _none_committed(database, units)
-            outcomes = _commit_adaptively(database, packer, units, obstacle.suspect)
+            outcomes = _commit_adaptively(database, packer, units, outcomes.suspect)
         database.execute(statements.COMMIT)
     except BaseException:
         packer.naming.forget_pending()
@@ -83,40 +81,43 @@ def _commit_adaptively(database: Database, packer: Packer, units: Sequence[Unit]
         if at <= suspect:  # up to it as one group, then it alone
             size = max(1, min(size, suspect - at))
         group = units[at : at + size]
-        obstacle = _try(database, packer, group)
-        if obstacle is None:
-            outcomes.extend(_all_committed(group))
-            size = 2 * len(group)
-        elif isinstance(obstacle, _Obstacle):
-            suspect = at + obstacle.suspect
+        tried = _try(database, packer, group)
+        if isinstance(tried, _Obstacle):
+            suspect = at + tried.suspect
         else:
-            outcomes.append(obstacle)
-            size = 2
+            outcomes.extend(tried)
+            size = 2 if len(group) == 1 and tried[0].__class__ is not Committed else 2 * len(group)
     return outcomes
 
 
-def _try(database: Database, packer: Packer, group: Sequence[Unit]) -> No | _Obstacle | None:
+def _try(database: Database, packer: Packer, group: Sequence[Unit]) -> list[CommitOutcome] | _Obstacle:
     """Run a group, or one unit, under a savepoint of its own."""
     mark = packer.naming.mark()
     database.execute(statements.SAVEPOINT)
-    obstacle = commit_unit(database, packer, group[0]) if len(group) == 1 else _run(database, packer, group)
-    if obstacle is not None:
+    if len(group) > 1:
+        tried = _run(database, packer, group)
+        is_undone = isinstance(tried, _Obstacle)
+    else:
+        refusal = commit_unit(database, packer, group[0])
+        tried = [refusal or Committed(_version_after(group[0]))]
+        is_undone = refusal is not None
+    if is_undone:
         database.execute(statements.ROLLBACK_TO)
         packer.naming.forget_since(mark)
     database.execute(statements.RELEASE)
-    return obstacle
+    return tried
 
 
-def _run(database: Database, packer: Packer, units: Sequence[Unit]) -> _Obstacle | None:
+def _run(database: Database, packer: Packer, units: Sequence[Unit]) -> list[CommitOutcome] | _Obstacle:
+    outcomes: list[CommitOutcome] = []
     if len(units) == 1:  # who is alone pays for nothing that a crowd shares
-        return _run_group(database, packer, units)
-    start = 0
+        return _run_group(database, packer, units, outcomes) or outcomes
     for group in _apart(units):
-        obstacle = _run_group(database, packer, group)
+        start = len(outcomes)
+        obstacle = _run_group(database, packer, group, outcomes)
         if obstacle is not None:
             return _Obstacle(start + obstacle.suspect)
-        start += len(group)
-    return None
+    return outcomes
 
 
 def _apart(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
@@ -136,7 +137,12 @@ def _apart(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
     yield group
 
 
-def _run_group(database: Database, packer: Packer, units: Sequence[Unit]) -> _Obstacle | None:
+def _run_group(
+    database: Database, packer: Packer, units: Sequence[Unit], outcomes: list[CommitOutcome]
+) -> _Obstacle | None:
+    # All that is done with a unit is done group by group: a pass over more finds them out of the processor's cache.
+    if any(map(unit_refusal, units)):
+        return _Obstacle(next(index for index, unit in enumerate(units) if unit_refusal(unit)))
     packer.clear()
     try:
         pack = packer.pack
@@ -156,6 +162,13 @@ def _run_group(database: Database, packer: Packer, units: Sequence[Unit]) -> _Ob
         before = after
     if packer.checks and not _hold(database, packer):
         return _Obstacle(len(units) // 2)
+    # Most units end in a boundary, and a call for each would cost as much as its outcome.
+    outcomes += [
+        Committed(
+            last.version if unit.effects and type(last := unit.effects[-1]) is AppendTurn else _version_after(unit)
+        )
+        for unit in units
+    ]
     return None
 
 
@@ -173,19 +186,9 @@ def _unit_of_row(units: Sequence[Unit], step: Step, row: int) -> int:
     return len(units) // 2
 
 
-def _all_committed(units: Sequence[Unit]) -> list[CommitOutcome]:
-    # Most units end in a boundary, and a call for each would cost as much as its outcome.
-    return [
-        Committed(
-            last.version if unit.effects and type(last := unit.effects[-1]) is AppendTurn else _version_after(unit)
-        )
-        for unit in units
-    ]
-
-
 def _none_committed(database: Database, units: Sequence[Unit]) -> list[CommitOutcome]:
     database.execute(statements.ROLLBACK)
-    return [STALE_OWNER for _ in units]
+    return [unit_refusal(unit) or STALE_OWNER for unit in units]
 
 
 def _version_after(unit: Unit) -> CheckpointVersion:

@@ -165,20 +165,14 @@ def _configure(packer: Packer, guard: Row, effect: SetConfig, _: Unit) -> None:
 def _insert(packer: Packer, guard: Row, effect: InsertInput, _: Unit) -> None:
     run_id = effect.run_id
     packer.sequence = sequence = packer.sequence + 1
+    key, token, generation, version = guard
+    state, run = (QUEUED, None) if run_id is None else (STAGED, uuid_bytes(run_id))
     packer.rows[INPUT].append(
-        guard
-        + (
-            sequence,
-            effect.admission,
-            uuid_bytes(effect.input_id),
-            effect.kind,
-            QUEUED if run_id is None else STAGED,
-            None if run_id is None else uuid_bytes(run_id),
-            effect.idempotency_key,
-            effect.digest,
-            effect.content,
+        (
+            key, token, generation, version, sequence, effect.admission, uuid_bytes(effect.input_id), effect.kind,
+            state, run, effect.idempotency_key, effect.digest, effect.content,
         )
-    )
+    )  # fmt: skip
 
 
 def _take(packer: Packer, guard: Row, effect: TakeMail, _: Unit) -> None:
@@ -283,19 +277,13 @@ def _send(packer: Packer, guard: Row, effect: SendMail, _: Unit) -> None:
 
 
 def _append(packer: Packer, guard: Row, effect: AppendTurn, _: Unit) -> None:
-    sequence = packer.turn or packer.turn_sequence()
+    key, token, generation, expected = guard
+    sequence, run = packer.turn or packer.turn_sequence(), packer.run_bytes(effect.run_id)
     version, digest, rows = effect.version, effect.digest, packer.rows
-    rows[TURN].append(guard + (sequence, version, packer.run_bytes(effect.run_id), digest, effect.body))
+    rows[TURN].append((key, token, generation, sequence, version, run, digest, effect.body))
+    state = sequence if effect.sets_state else None
     rows[ADVANCE].append(
-        guard
-        + (
-            version,
-            digest,
-            effect.message_count,
-            effect.sends,
-            sequence,
-            sequence if effect.sets_state else None,
-        )
+        (key, token, generation, expected, version, digest, effect.message_count, effect.sends, sequence, state)
     )
 
 

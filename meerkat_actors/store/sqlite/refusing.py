@@ -35,6 +35,7 @@ from meerkat_actors.store.fencing import (
     held_elsewhere,
     in_order,
     refused,
+    unit_refusal,
 )
 from meerkat_actors.store.spelling import spelling_refusal
 from meerkat_actors.store.sqlite import queries
@@ -55,7 +56,7 @@ def commit_unit(database: Database, packer: Packer, unit: Unit) -> No | None:
     A refused unit may have run some of them: the caller rolls its savepoint back.
     """
     try:
-        obstacle = spelling_refusal(unit) or _authority_refusal(database, unit)
+        obstacle = unit_refusal(unit) or spelling_refusal(unit) or _authority_refusal(database, unit)
         if obstacle is not None:
             return obstacle
         entries = _by_effect(pack_in_order(packer, unit, in_order(unit.effects)))

@@ -3,8 +3,8 @@
 ``?1`` to ``?4`` are always the fence: key, token, generation, version. One idiom guards them all:
 ``(SELECT key FROM head WHERE ...)`` is the identity's key while the fence holds, and null once it
 does not: then an UPDATE finds no row, and an INSERT meets its NOT NULL. Every statement touches
-exactly one row or none, so a group of them is checked by counting. ``CONSUME_INPUT`` alone has no guard:
-its unit appends a boundary, whose two statements have it.
+exactly one row or none, so a group of them is checked by counting. ``CONSUME_INPUT`` and ``INSERT_TURN``
+have no guard of their own: each unit that holds them advances the head, and that has it.
 
 The forms are chosen by measurement (microseconds a row, 1,000 rows): INSERT ... VALUES with the guard
 as a subquery 3.7, INSERT ... SELECT ... FROM head 5.1; UPDATE by rowid, found in a subquery, 2.7, by
@@ -156,13 +156,10 @@ INSERT INTO input (seq, identity, input_id, kind, state, idempotency, digest, co
 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7)
 """
 
-# Appends a boundary behind the last one.
+# Appends a boundary behind the last one; the head's advance, in the same unit, proves the fence.
 INSERT_TURN: Final = """
 INSERT INTO turn (seq, identity, version, generation, token, previous, run, digest, body)
-VALUES (?5, ?1, ?6, ?3, ?2,
-        (SELECT last_turn FROM head
-          WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0),
-        ?7, ?8, ?9)
+VALUES (?4, ?1, ?5, ?3, ?2, (SELECT last_turn FROM head WHERE key = ?1), ?6, ?7, ?8)
 """
 
 # Compare-and-set: moves the head one boundary on iff the writer is where it believes to be. ?10: null keeps the state.

@@ -126,8 +126,6 @@ class SqliteStore:
 
     def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         """See ``Store.commit``."""
-        if any(map(unit_refusal, units)):
-            return self._commit_sound(units)
         return self._guarded(lambda: self._commit(units)) if units else []
 
     def post(self, unit: OwnerUnit) -> CommitOutcome:
@@ -215,12 +213,6 @@ class SqliteStore:
             raise UsageError(problem=f"{self._path}: compact needs the store alone; open it exclusively")
         self._guarded(self._compact)
 
-    def _commit_sound(self, units: Sequence[Unit]) -> list[CommitOutcome]:
-        refusals = [unit_refusal(unit) for unit in units]
-        sound = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
-        outcomes = iter(self.commit(sound))
-        return [next(outcomes) if refusal is None else refusal for refusal in refusals]
-
     def _commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
         assert self._serving.is_active, "commit outside begin and end"
         before = self._packer.sequence
@@ -228,7 +220,8 @@ class SqliteStore:
             enter = None if self._serving.membership is None else self._serving.enter
             outcomes = commit_units(self._database, self._packer, units, enter)
         except apsw.FullError as error:
-            return [refused(RefusalReason.STORE_FULL, FENCE, f"the disk is full: {error}")] * len(units)
+            full = refused(RefusalReason.STORE_FULL, FENCE, f"the disk is full: {error}")
+            return [unit_refusal(unit) or full for unit in units]
         finally:
             self._serving.roll_back()
         self._serving.require_in_place()

@@ -8,11 +8,12 @@ from typing import Final
 
 import apsw
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
+from meerkat_actors.records.commits import Committed, Refused
 from meerkat_actors.records.continuity import OPAQUE_KIND
-from meerkat_actors.records.effects import Claim, DropJournal, Effect, Release
-from meerkat_actors.records.ids import FencingToken
+from meerkat_actors.records.effects import Claim, DropJournal, Effect, Release, Unit
+from meerkat_actors.records.ids import FencingToken, Generation
 from meerkat_actors.store import SqliteStore, open_sqlite
 from meerkat_actors.store.sqlite import statements
 from meerkat_actors.store.sqlite.naming import Naming
@@ -49,6 +50,10 @@ class Scene:
             )
         )
         return [(sql, row) for sql, row in found if sql != statements.INSERT_NAME]
+
+    def guarded(self) -> list[tuple[str, Row]]:
+        """Those that guard themselves: a boundary's row relies on the head's advance beside it."""
+        return [(sql, row) for sql, row in self.rows() if sql != statements.INSERT_TURN]
 
     def touched(self, sql: str, row: Row) -> int:
         """How many rows the statement alone would touch."""
@@ -104,7 +109,7 @@ def test_every_statement_touches_its_row_under_the_right_fence(scene: Scene) -> 
 
 @pytest.mark.parametrize("place", [TOKEN, GENERATION, VERSION], ids=["token", "generation", "version"])
 def test_every_statement_touches_nothing_under_a_wrong_one(scene: Scene, place: int) -> None:
-    for sql, row in scene.rows():
+    for sql, row in scene.guarded():
         at = 4 if (sql, place) == (statements.CLAIM_HEAD, TOKEN) else place
         for wrong in (7, 0):
             if row[at] != wrong:
@@ -113,10 +118,22 @@ def test_every_statement_touches_nothing_under_a_wrong_one(scene: Scene, place: 
 
 def test_every_statement_touches_nothing_of_a_deleted_identity(scene: Scene) -> None:
     scene.database.execute("UPDATE head SET tombstone = 1 WHERE key = ?1", (scene.alice.fence.key,))
-    for sql, row in scene.rows():
+    for sql, row in scene.guarded():
         assert scene.touched(sql, row) == 0, sql
     check: Row = (scene.alice.fence.key, scene.alice.fence.token, 0, 0)
     assert scene.database.execute(statements.CHECK_FENCE, check).fetchall() == []
+
+
+def test_a_boundary_under_a_wrong_fence_leaves_no_row(scene: Scene) -> None:
+    alice, turns = scene.alice, "SELECT count(*) FROM turn"
+    late = alice.unit(alice.boundary())
+    before = scene.database.execute(turns).fetchall()
+    for fence in (evolve(late.fence, token=FencingToken(7)), evolve(late.fence, generation=Generation(7))):
+        wrong = Unit(fence, late.effects)
+        assert [type(outcome) for outcome in alice.store.commit([wrong])] == [Refused]
+        # Beside others, too, where the boundaries of the whole group are one statement.
+        assert [type(outcome) for outcome in alice.store.commit([wrong, alice.unit()])] == [Refused, Committed]
+    assert scene.database.execute(turns).fetchall() == before
 
 
 def test_a_claim_is_refused_for_a_deleted_identity(scene: Scene) -> None:
