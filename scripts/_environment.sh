@@ -71,8 +71,8 @@ _install() {
 install_into() {
     local folder="$1"
     shift
-    if UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" uv pip install --quiet --python "$folder/bin/python" \
-        -c "$CONSTRAINTS" -b "$CONSTRAINTS" "$@"; then
+    if UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" uv pip install --quiet --compile-bytecode \
+        --python "$folder/bin/python" -c "$CONSTRAINTS" -b "$CONSTRAINTS" "$@"; then
         return 0
     fi
     echo "uv could not install; trying pip" >&2

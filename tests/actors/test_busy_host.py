@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARK = Path(__file__).parents[2] / "scripts" / "benchmarks" / "busy.py"
 ROUNDS_MAX = 5
 
 
+@pytest.mark.alone
 def test_agents_and_a_busy_host_leave_each_other_room() -> None:
     """The benchmark's own bounds, in one of a few rounds: what else the machine does only ever takes away."""
     said: list[str] = []

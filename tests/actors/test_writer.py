@@ -254,6 +254,7 @@ def spin(lender: GilLender, seconds: float, timeout: float = 0) -> None:
         lender.before_io_wait(timeout)
 
 
+@pytest.mark.alone
 def test_nothing_is_lent_while_the_loop_is_idle() -> None:
     """An idle loop lets go of the GIL by itself."""
     lender, call = GilLender(), CountingLock()
@@ -267,6 +268,7 @@ def test_nothing_is_lent_while_the_loop_is_idle() -> None:
     may_go.set()
 
 
+@pytest.mark.alone
 def test_a_writer_that_waits_for_its_disk_is_asked_ever_more_rarely() -> None:
     lender, call = GilLender(), CountingLock()
     clock, may_go = clock_of_a_waiting_thread()
@@ -277,6 +279,7 @@ def test_a_writer_that_waits_for_its_disk_is_asked_ever_more_rarely() -> None:
     may_go.set()
 
 
+@pytest.mark.alone
 def test_a_call_that_ended_is_lent_to_no_more() -> None:
     lender, call, other = GilLender(), CountingLock(), CountingLock()
     clock, may_go = clock_of_a_waiting_thread()
@@ -293,6 +296,7 @@ def test_a_call_that_ended_is_lent_to_no_more() -> None:
     may_go.set()
 
 
+@pytest.mark.alone
 def test_a_busy_loop_lets_a_working_writer_finish() -> None:
     """Without lending, a loop that never idles keeps a writer that needs the GIL waiting for many seconds."""
 

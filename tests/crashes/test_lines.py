@@ -26,10 +26,10 @@ LINES: Final = Path(__file__).with_name("lines.py")
     ("number", "step", "files", "points_min"),
     [
         # Where ``trio.run`` has Ctrl-C to itself it is raised in the middle of whatever runs.
-        pytest.param(signal.SIGINT, 23, (), 25, id="ctrl-c"),
-        pytest.param(signal.SIGKILL, 299, (), 20, id="kill"),
+        pytest.param(signal.SIGINT, 11, (), 60, id="ctrl-c"),
+        pytest.param(signal.SIGKILL, 149, (), 40, id="kill"),
         # Windows too short to be met by chance: a store is made, a page is replaced.
-        pytest.param(signal.SIGKILL, 2, ("creating.py", "output.py"), 15, id="kill-in-files"),
+        pytest.param(signal.SIGKILL, 1, ("creating.py", "output.py"), 60, id="kill-in-files"),
     ],
 )
 def test_a_signal_at_any_line_loses_nothing_and_repeats_nothing(

@@ -13,6 +13,7 @@ from tests.crashes.campaign import KILL_SHARES, Budget, Campaign
 from tests.crashes.sources import write_sources
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_hundred_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     """At least 10 in each phase, over as many jobs as that takes; every database is checked after every kill."""

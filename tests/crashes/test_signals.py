@@ -21,6 +21,7 @@ from tests.crashes.sources import write_sources
 SEED: Final = os.environ.get("MEERKAT_SEED", "signals-1")
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "blows", "per_phase"), [(signal.SIGINT, 20, 3), (signal.SIGTERM, 8, 1)])
 def test_a_signal_at_any_instant_ends_the_job_in_good_order(

@@ -42,6 +42,7 @@ WAL_PAGES: Final = 50
 """So few that both processes checkpoint all the time, now and then at once."""
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_pauses_and_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     seed = os.environ.get("MEERKAT_SEED", "takeover-1")

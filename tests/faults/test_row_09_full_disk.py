@@ -125,6 +125,7 @@ def live_through_a_full_disk(folder: Path) -> None:
     print(trio.run(partial(work_through, path, partial(fill, folder), partial(make_room, folder))))
 
 
+@pytest.mark.alone
 def test_row_09_disk_full_under_load_refuses_stays_readable_and_resumes_by_itself(tmp_path: Path) -> None:
     """On a real file system without a byte of room; within a second of it, all that was held is done."""
     seconds = float(live_well([*small_disk(tmp_path, 8192), *command_of(live_through_a_full_disk, tmp_path)]))

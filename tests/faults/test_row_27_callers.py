@@ -47,6 +47,7 @@ async def test_row_27_a_caller_that_was_cancelled_learns_its_fate_by_its_key(tmp
 # -- row 30 -------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("is_written", [False, True], ids=["before the commit", "after the commit"])
 @pytest.mark.parametrize("bug", [RuntimeError("a bug of ours"), MemoryError(), AssertionError("a bug of ours")])
 async def test_row_30_a_bug_in_storage_is_told_to_everyone_who_waits_within_a_second(

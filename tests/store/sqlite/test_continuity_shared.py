@@ -83,6 +83,7 @@ class Saving:
     told: str
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_item_47_two_processes_of_a_hundred_threads_save_as_if_one_after_another(database: Path) -> None:
     """One store is for one thread at a time, so each process keeps its own behind a lock."""
