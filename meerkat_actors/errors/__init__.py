@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from meerkat_actors.errors.admission import InputRejection as InputRejection
+from meerkat_actors.errors.admission import RejectedInputError as RejectedInputError
 from meerkat_actors.errors.continuity import AlreadyOwnedError as AlreadyOwnedError
 from meerkat_actors.errors.continuity import CounterExhaustedError as CounterExhaustedError
 from meerkat_actors.errors.continuity import FenceConflictError as FenceConflictError
@@ -13,6 +15,8 @@ from meerkat_actors.errors.continuity import SessionBoundError as SessionBoundEr
 from meerkat_actors.errors.continuity import StaleCheckpointVersionError as StaleCheckpointVersionError
 from meerkat_actors.errors.continuity import StaleFencingTokenError as StaleFencingTokenError
 from meerkat_actors.errors.continuity import SupersededError as SupersededError
+from meerkat_actors.errors.governing import DestroyedError as DestroyedError
+from meerkat_actors.errors.governing import NotReadyError as NotReadyError
 from meerkat_actors.errors.runtime_store import DuplicateReceiptError as DuplicateReceiptError
 from meerkat_actors.errors.runtime_store import OperationsEpochRetiredError as OperationsEpochRetiredError
 from meerkat_actors.errors.runtime_store import ReceiptGapError as ReceiptGapError
@@ -41,10 +45,10 @@ from meerkat_actors.errors.tree import InvalidValueError as InvalidValueError
 from meerkat_actors.errors.tree import JournalMismatchError as JournalMismatchError
 from meerkat_actors.errors.tree import MailboxFullError as MailboxFullError
 from meerkat_actors.errors.tree import MeerkatError as MeerkatError
-from meerkat_actors.errors.tree import NotReadyError as NotReadyError
 from meerkat_actors.errors.tree import OwnershipLostError as OwnershipLostError
 from meerkat_actors.errors.tree import OwnerStoppedError as OwnerStoppedError
 from meerkat_actors.errors.tree import RejectedError as RejectedError
+from meerkat_actors.errors.tree import StepUnknownError as StepUnknownError
 from meerkat_actors.errors.tree import StoreInUseError as StoreInUseError
 from meerkat_actors.errors.tree import TurnAbandonedError as TurnAbandonedError
 from meerkat_actors.errors.tree import UnknownIdentityError as UnknownIdentityError

@@ -204,19 +204,6 @@ class OwnerStoppedError(RejectedError):
         return f"{self.identity}: its owner ended before taking the request; nothing was written, retry"
 
 
-class NotReadyError(RejectedError):
-    """Admission is closed: the runtime is leaving its block; nothing was written."""
-
-    identity: str
-    phase: str
-
-    def __init__(self, *, identity: str, phase: str) -> None:
-        super().__init__(identity=identity, phase=phase)
-
-    def __str__(self) -> str:
-        return f"{self.identity}: the runtime is {self.phase}, nothing was written; send again after it is reopened"
-
-
 class IdentityBrokenError(RejectedError):
     """The identity is quarantined; everyone else goes on."""
 
@@ -307,4 +294,20 @@ class WaitEndedError(UnknownOutcomeError):
         return (
             f"{self.identity}: nobody is left to tell the outcome now; input {self.input_id} is durable,"
             " so wait for it again, or after reopening"
+        )
+
+
+class StepUnknownError(UnknownOutcomeError):
+    """A step that is never run twice was begun before, and whether it happened is not known."""
+
+    step: str
+    nth: int
+
+    def __init__(self, *, identity: str, step: str, nth: int) -> None:
+        MeerkatError.__init__(self, identity=identity, step=step, nth=nth)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.identity}: step {self.step!r} (use {self.nth}) was begun, and what came of it was never recorded;"
+            " look whether it happened, then re-drive the dead letter of this turn, or drop it"
         )

@@ -1,7 +1,7 @@
 """A first-in-first-out queue that is never changed: each operation returns another queue.
 
 Rule 1: everything is O(1) amortised, so that a decision never copies a backlog.
-Rule 2: nothing leaves but the head, so what a lane holds is one range of admissions.
+Rule 2: nothing leaves but the head.
 
 Batched queue: Okasaki, "Purely Functional Data Structures", section 5.2.
 """
@@ -58,6 +58,10 @@ class Fifo(Generic[T]):
         if self._front is None:
             return self._made((item, None), None, 1)
         return self._made(self._front, (item, self._back), self._length + 1)
+
+    def prepend(self, item: T) -> Fifo[T]:
+        """The queue with ``item`` at its head."""
+        return self._made((item, self._front), self._back, self._length + 1)
 
     def rest(self) -> Fifo[T]:
         """The queue without its head; asking an empty queue is our own bug."""

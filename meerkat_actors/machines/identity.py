@@ -8,65 +8,112 @@ Rule 3: one reply per command, in order.
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import assert_never
 
-from meerkat_actors.errors import BacklogFullError, IdempotencyConflictError, UnknownIdentityError, UsageError
-from meerkat_actors.machines.attempts import backoff_ms_max
-from meerkat_actors.machines.lap import Decision, Lap, Reply, Stamp
+from meerkat_actors.errors import DestroyedError, UnknownIdentityError, UsageError
+from meerkat_actors.machines.admitting import admit, redrive, take
+from meerkat_actors.machines.halting import cancel, checkpoint, clear_suspicion, interrupt, journal, resolve_intent
+from meerkat_actors.machines.lap import Decision, Lap, Later, Reply, Stamp
+from meerkat_actors.machines.settling import settle
 from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.machines.turn_end import end_turn
+from meerkat_actors.machines.verbs import carry_out
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.commands import (
     BackoffOver,
+    CancelInput,
+    Checkpoint,
     Command,
     Create,
+    DropLetter,
     EndTurn,
     GetStatus,
+    Govern,
+    GraceOver,
+    Interrupt,
     JournalStep,
     Look,
+    ProbationOver,
+    Redrive,
+    ResolveIntent,
     Send,
     TakePending,
     Wait,
+    Yield,
 )
-from meerkat_actors.records.effects import CreateIdentity, EndInput, InsertInput, RecordStep, SetConfig, Stage
-from meerkat_actors.records.ids import AdmissionSequence, Generation
-from meerkat_actors.records.inputs import OpenInput
+from meerkat_actors.records.effects import CreateIdentity, Recreate, SetConfig, SettleLetter
+from meerkat_actors.records.ids import AdmissionSequence, CheckpointVersion, FencingToken, Generation
 from meerkat_actors.records.limits import Limits
-from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Admission
-from meerkat_actors.records.runs import JournalEntry, Run
-from meerkat_actors.records.status import IdentityStatus, Phase
-
-_EMPTY_JOURNAL: Final[dict[tuple[str, int], JournalEntry]] = {}
+from meerkat_actors.records.status import Desired, IdentityStatus, Phase
 
 
 def decide(state: IdentityState, commands: list[Command], stamp: Stamp, limits: Limits) -> Decision:
     """Fold ``commands`` in order, settle, and say what to commit, to answer and to start."""
     lap = Lap(state, stamp, limits)
     replies = [_fold(lap, command) for command in commands]
-    _settle(lap)
+    settle(lap)
     return lap.decision(replies)
 
 
 def _fold(lap: Lap, command: Command) -> Reply:
     match command:
         case Send():
-            return _admit(lap, command)
+            return admit(lap, command)
         case EndTurn():
             end_turn(lap, command)
             return None
         case Wait():
-            return _holds(lap.state, command.admission)
+            return Later(command.input_id) if _holds(lap.state, command.admission) else None
         case TakePending():
-            return _take(lap, command)
+            take(lap, command)
+            return None
         case JournalStep():
-            return _journal(lap, command)
+            return journal(lap, command)
+        case GetStatus():
+            return status_of(lap.state)
+        case BackoffOver() | GraceOver() | Look():
+            # Whether there is work is looked at when the decision settles.
+            return None
+        case _:
+            return _fold_rare(lap, command)
+
+
+def _fold_rare(
+    lap: Lap,
+    command: Create
+    | ResolveIntent
+    | Checkpoint
+    | Interrupt
+    | CancelInput
+    | Govern
+    | Redrive
+    | DropLetter
+    | Yield
+    | ProbationOver,
+) -> Reply:
+    match command:
         case Create():
             return _create(lap, command)
-        case GetStatus():
-            return _status(lap.state)
-        case BackoffOver() | Look():
-            # Whether there is work is looked at when the decision settles.
+        case ResolveIntent():
+            return resolve_intent(lap, command)
+        case Checkpoint():
+            return checkpoint(lap, command)
+        case Interrupt():
+            return interrupt(lap, command)
+        case CancelInput():
+            return cancel(lap, command)
+        case Govern():
+            return carry_out(lap, command)
+        case Redrive():
+            return redrive(lap, command)
+        case DropLetter():
+            return _drop(lap, command)
+        case Yield():
+            lap.stirs = lap.state.is_executing
+            return None
+        case ProbationOver():
+            clear_suspicion(lap, command)
             return None
         case _:
             assert_never(command)
@@ -74,20 +121,34 @@ def _fold(lap: Lap, command: Command) -> Reply:
 
 def _create(lap: Lap, command: Create) -> Reply:
     state = lap.state
-    if state.is_created:
+    if state.is_created and state.desired is not Desired.DESTROYED:
         if command.kind is not None and command.kind != state.kind:
             return UsageError(
                 problem=f"{state.identity}: is of kind {state.kind!r}, not {command.kind!r}; open it with its own kind"
             )
         _configure(lap, command.config)
         return None
+    if state.is_created and not (command.recreates and state.is_buried):
+        return DestroyedError(identity=state.identity)
     if command.kind is None:
         return UnknownIdentityError(identity=state.identity)
+    session_id = lap.stamp.session_id
+    if state.is_created:
+        if state.previous_token is None:  # it was this owner that destroyed it
+            state.previous_token, state.token = state.token, FencingToken(state.token + 1)
+        lap.effects.append(Recreate(state.previous_token, command.kind, session_id))
+        state.generation = Generation(state.generation + 1)
+    else:
+        lap.effects.append(CreateIdentity(command.kind, session_id))
+        state.generation = Generation(0)
     state.kind = command.kind
-    state.session_id = lap.stamp.session_id
+    state.session_id = session_id
+    state.version = CheckpointVersion(0)
     state.digest = DIGEST_ZERO
-    state.generation = Generation(0)
-    lap.effects.append(CreateIdentity(command.kind, state.session_id))
+    state.message_count = 0
+    state.state = None
+    state.desired = Desired.OPEN
+    state.is_buried = False
     _configure(lap, command.config)
     return None
 
@@ -101,106 +162,27 @@ def _configure(lap: Lap, body: bytes | None) -> None:
     lap.effects.append(SetConfig(lap.state.config.version, body))
 
 
-def _admit(lap: Lap, command: Send) -> Reply:
+def _drop(lap: Lap, command: DropLetter) -> Reply:
     state = lap.state
     if not state.is_created:
         return UnknownIdentityError(identity=state.identity)
-    first = lap.earlier(command)
-    if first is not None:
-        return _duplicate(lap, command, first)
-    if _backlog(state) >= lap.limits.backlog_max:
-        return BacklogFullError(identity=state.identity, limit=lap.limits.backlog_max)
-    admission = lap.admit(command)
-    state.lane = state.lane.append(OpenInput(admission, command.input_id, command.kind, command.content, None))
-    return Admission(command.input_id, admission, duplicate=False, durable=True)
-
-
-def _duplicate(lap: Lap, command: Send, first: InsertInput) -> Reply:
-    """What the store would answer, had the first one been committed before."""
-    key, first_key = command.idempotency_key, first.idempotency_key
-    if first.digest != command.digest or (key is not None and key != first_key):
-        shown = key if key is not None and key == first_key else command.input_id
-        return IdempotencyConflictError(identity=lap.state.identity, key=shown, first_input_id=first.input_id)
-    return Admission(first.input_id, first.admission, duplicate=True, durable=True)
-
-
-def _take(lap: Lap, command: TakePending) -> Reply:
-    state = lap.state
-    for mail in command.mail:
-        # A full recipient takes nothing: its mail waits in the store, and no sender is refused.
-        if _backlog(state) >= lap.limits.backlog_max:
-            break
-        admission = lap.take(mail)
-        state.lane = state.lane.append(OpenInput(admission, mail.input_id, mail.kind, mail.content, mail.sender))
+    if state.is_buried:
+        return DestroyedError(identity=state.identity)
+    lap.effects.append(SettleLetter(command.admission))
     return None
-
-
-def _journal(lap: Lap, command: JournalStep) -> Reply:
-    state = lap.state
-    run = state.run
-    if run is None or run.run_id != command.run_id or not state.is_executing:
-        return UsageError(problem=f"{state.identity}: step {command.name!r} of a run that is over")
-    entry = JournalEntry(command.arguments, command.result)
-    state.recorded = ((command.name, command.nth), entry, state.recorded)
-    first = run.members[0].admission
-    lap.record(RecordStep(first, run.run_id, command.name, command.nth, command.arguments, command.result))
-    if run.interruptions:
-        # Durable progress: what interrupts a long turn is not the turn itself.
-        state.run = Run(run.run_id, run.members, run.attempts, 0, run.not_before_ms, run.journal)
-    return None
-
-
-def _settle(lap: Lap) -> None:
-    state = lap.state
-    if state.is_executing or lap.stamp.starts_nothing or not state.is_created:
-        return
-    if state.run is not None:
-        remaining_ms = state.run.not_before_ms - lap.stamp.now_ms
-        if 0 < remaining_ms <= backoff_ms_max(lap.limits):
-            lap.wake_at_ms = state.run.not_before_ms
-            return
-        # Due; or the wall clock was set back, and nobody waits longer than the longest backoff.
-        if not state.is_charged or _charge_interruption(lap, state.run):
-            lap.start()
-            return
-    if state.run is None and len(state.lane):
-        # A prompt runs alone, and so does every message for now.
-        member = state.lane.head
-        state.lane = state.lane.rest()
-        run_id = lap.stamp.run_id
-        state.run = Run(run_id, (member,), 0, 0, 0, _EMPTY_JOURNAL)
-        if not lap.stage_fresh(member.admission):
-            lap.effects.append(Stage(member.admission, run_id))
-        lap.start()
-
-
-def _charge_interruption(lap: Lap, run: Run) -> bool:
-    """Count an unclean end; whether the run may start again."""
-    state = lap.state
-    state.is_charged = False
-    interruptions = run.interruptions + 1
-    if interruptions <= lap.limits.interruptions_max:
-        state.run = Run(run.run_id, run.members, run.attempts, interruptions, run.not_before_ms, run.journal)
-        return True
-    ending = Abandoned(AbandonReason.CRASH_LOOP, f"the process ended uncleanly under it {interruptions} times")
-    for member in run.members:
-        lap.effects.append(EndInput(member.admission, run.run_id, ending))
-    lap.end_run(tuple((member.input_id, ending) for member in run.members))
-    return False
 
 
 def _holds(state: IdentityState, admission: AdmissionSequence) -> bool:
-    """Whether the input of that admission is open: in the run, or in the range that the lane holds."""
-    if state.run is not None and any(member.admission == admission for member in state.run.members):
+    """Whether the input of that admission is open."""
+    if admission in state.lane or admission in state.steer:
         return True
-    return len(state.lane) > 0 and state.lane.head.admission <= admission <= state.admissions
+    return any(
+        member.admission == admission for run in (state.run, state.parked) if run is not None for member in run.members
+    )
 
 
-def _backlog(state: IdentityState) -> int:
-    return len(state.lane) + (0 if state.run is None else len(state.run.members))
-
-
-def _status(state: IdentityState) -> Reply:
+def status_of(state: IdentityState) -> Reply:
+    """What the identity is doing, which is no decision."""
     if not state.is_created:
         return UnknownIdentityError(identity=state.identity)
     run = state.run
@@ -208,14 +190,16 @@ def _status(state: IdentityState) -> Reply:
     return IdentityStatus(
         identity=state.identity,
         kind=state.kind,
-        phase=phase,
+        phase=Phase.RESETTING if state.is_resetting else phase,
         generation=state.generation,
         checkpoint_version=state.version,
         fencing_token=state.token,
         session_id=state.session_id,
         message_count=state.message_count,
-        backlog=len(state.lane),
+        backlog=len(state.lane) + len(state.steer),
         run_id=None if run is None else run.run_id,
         attempts=0 if run is None else run.attempts,
         interruptions=0 if run is None else run.interruptions,
+        desired=state.desired,
+        steered=len(state.steer),
     )

@@ -17,6 +17,7 @@ from meerkat_actors.records.ids import (
 from meerkat_actors.records.inputs import OpenInput
 from meerkat_actors.records.leases import Holder
 from meerkat_actors.records.runs import Run
+from meerkat_actors.records.status import Desired
 
 
 @frozen(kw_only=True)
@@ -45,6 +46,9 @@ class Head:
     sends: int
     owner: int = 0
     """The incarnation that claimed it last; 0 once that one gave it up in good order."""
+    desired: Desired = Desired.OPEN
+    is_buried: bool = False
+    """Whether it has a tombstone: it is read for who makes it anew."""
 
 
 @frozen(kw_only=True)
@@ -63,12 +67,14 @@ class Activation:
     run: Run | None
     """The staged run, with its journal."""
     queued: tuple[OpenInput, ...]
-    """The lane, in admission order."""
+    """Both lanes, in admission order."""
     admissions: int
     """The last admission sequence; 0 for none."""
     has_mail: bool
     holder: Holder | None = None
     """Another runtime that shares the store and holds the identity."""
+    parked: Run | None = None
+    """A second staged run, of the other lane."""
 
 
 @frozen(kw_only=True)

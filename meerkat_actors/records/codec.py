@@ -10,14 +10,17 @@ from math import isfinite
 from typing import Any, Final, cast
 
 import orjson
+from attrs import fields
 from cattrs import BaseValidationError
 from cattrs.preconf.orjson import make_converter
 
 from meerkat_actors.errors import InvalidValueError
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.content import JSON
+from meerkat_actors.records.headers import DEFAULT_HEADERS, Header
 from meerkat_actors.records.ids import AgentIdentity, InputId
-from meerkat_actors.records.outcomes import Abandoned, Consumed, Receipt
+from meerkat_actors.records.kinds import InputKind
+from meerkat_actors.records.outcomes import Abandoned, Consumed, Receipt, ReceiptOutcome
 
 DIGEST_ZERO: Final = bytes(32)
 """The hash chain of an empty transcript."""
@@ -73,20 +76,26 @@ def content_digest(content: bytes) -> bytes:
     return sha256(content).digest()
 
 
-def encode_turn(*, entries: tuple[bytes, ...], receipt: Receipt, text: str | None, state: bytes | None) -> bytes:
+def encode_turn(
+    *, entries: tuple[bytes, ...], receipt: Receipt, text: str | None, state: bytes | None, is_told: bool = True
+) -> bytes:
     """The body of a turn row: entries, result text, the state when it changed, and the rest of the receipt.
 
-    Of the receipt only what neither a column nor an entry tells: ``count``, the transcript's length,
-    and ``sequence`` where it is not 1. ``text`` is missing when it is what the last entry says.
+    Of the receipt only what neither a column nor an entry tells: ``count``, the transcript's length, ``sequence``
+    where it is not 1, ``outcome`` where it was interrupted, ``contributors`` unless the entries tell them all.
+    ``text`` is missing when it is what the last entry says.
     """
     said = b',"text":null'
     if text is not None:
         encoded = orjson.dumps(text)
         is_last = entries and entries[-1] == encode_entry(role="assistant", content=encoded, input_id=None, sender=None)
         said = b"" if is_last else b',"text":' + encoded
-    return b'{"count":%d,"log":[%b]%b%b%b}' % (
+    contributors = b"" if is_told else b'"contributors":%b,' % orjson.dumps(receipt.contributors)
+    return b'{%b"count":%d,"log":[%b]%b%b%b%b}' % (
+        contributors,
         receipt.message_count,
         b",".join(entries),
+        b"" if receipt.outcome is ReceiptOutcome.COMPLETED else b',"outcome":"interrupted"',
         b"" if receipt.sequence == 1 else b',"sequence":%d' % receipt.sequence,
         b"" if state is None else b',"state":' + state,
         said,
@@ -136,6 +145,44 @@ def decode_abandoned(encoded: bytes) -> Abandoned:
         raise ValueError(str(error)) from error
 
 
+def encode_header(header: Header, kind: InputKind) -> bytes | None:
+    """What differs from the default of its kind, canonically; None for nothing."""
+    default = DEFAULT_HEADERS[kind]
+    if header == default:
+        return None
+    said = {
+        field.name: getattr(header, field.name)
+        for field in fields(Header)
+        if getattr(header, field.name) != getattr(default, field.name)
+    }
+    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+
+
+def decode_header(encoded: bytes | None, kind: InputKind) -> Header:
+    """The header of an input of that kind.
+
+    Raises:
+        ValueError: not such a header.
+    """
+    default = DEFAULT_HEADERS[kind]
+    if encoded is None:
+        return default
+    try:
+        said = _CONVERTER.loads(encoded, dict[str, Any])
+        header = _CONVERTER.structure({**_CONVERTER.unstructure(default), **said}, Header)
+    except (BaseValidationError, AttributeError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    if encode_header(header, kind) != encoded:
+        problem = f"no header of a {kind}: {encoded[:60]!r}"
+        raise ValueError(problem)
+    return header
+
+
+def encode_successor(successor: InputId) -> bytes:
+    """The ending of an input that a newer one displaced."""
+    return b'{"successor":"%b"}' % successor.encode()
+
+
 def _receipt(row: TurnRow, decoded: dict[str, Any]) -> Receipt:
     return Receipt(
         identity=row.identity,
@@ -144,9 +191,14 @@ def _receipt(row: TurnRow, decoded: dict[str, Any]) -> Receipt:
         run_id=row.run_id,
         sequence=decoded.get("sequence", 1),
         # One entry per consumed input, in order, carries its id; what an agent appends never carries one.
-        contributors=tuple(entry["input"] for entry in decoded["log"] if "input" in entry),
+        contributors=tuple(
+            decoded["contributors"]
+            if "contributors" in decoded
+            else (entry["input"] for entry in decoded["log"] if "input" in entry)
+        ),
         digest=row.digest.hex(),
         message_count=decoded["count"],
+        outcome=ReceiptOutcome(decoded.get("outcome", "completed")),
     )
 
 

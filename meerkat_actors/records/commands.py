@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from meerkat_actors.records.headers import Header
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AdmissionSequence, InputId, RunId
 from meerkat_actors.records.inputs import InputKind, Mail
 from meerkat_actors.records.runs import TurnEnding
+from meerkat_actors.records.status import Verb
 
 
 @hot
@@ -16,6 +18,8 @@ class Create:
     """None: open an existing identity only."""
     config: bytes | None = None
     """Canonical JSON of its configuration from now on; None leaves it as it is."""
+    recreates: bool = False
+    """Whether a destroyed identity begins anew, as its next generation."""
 
 
 @hot
@@ -27,6 +31,8 @@ class Send:
     content: bytes
     digest: bytes
     idempotency_key: str | None
+    header: Header | None = None
+    """None for its kind's default."""
 
 
 @hot
@@ -61,6 +67,87 @@ class JournalStep:
     nth: int
     arguments: bytes
     result: bytes
+    """Canonical JSON; empty for the intent of a step that is never run twice without being asked."""
+    is_once: bool = False
+
+
+@hot
+class ResolveIntent:
+    """Record what came of a step whose intent is journaled; None: nothing did."""
+
+    run_id: RunId
+    name: str
+    nth: int
+    result: bytes | None
+
+
+@hot
+class Checkpoint:
+    """Bind the steered inputs that wait to the run in progress, as its n-th checkpoint. Answered with them."""
+
+    run_id: RunId
+    nth: int
+
+
+@hot
+class Interrupt:
+    """End the run, whether its turn is in progress or waits for its next attempt. Answered once that is durable.
+
+    The answer: whether there was one.
+    """
+
+    at_checkpoint: bool = False
+    """Let a turn in progress go on until its next checkpoint, or its end."""
+
+
+@hot
+class CancelInput:
+    """End one input. Answered with its outcome once it is durable, whatever that is."""
+
+    input_id: InputId
+    admission: AdmissionSequence
+
+
+@hot
+class Govern:
+    """Do what the operator asks of the identity. Answered once it is durable."""
+
+    verb: Verb
+
+
+@hot
+class Redrive:
+    """Try a dead letter again, as a new input."""
+
+    admission: AdmissionSequence
+    send: Send
+    """Its header names the letter."""
+
+
+@hot
+class DropLetter:
+    """A dead letter needs no more looking after."""
+
+    admission: AdmissionSequence
+
+
+@hot
+class Yield:
+    """End the cooperative wait of the turn in progress, if it is in one."""
+
+
+@hot
+class ProbationOver:
+    """The run that was suspected of ending the process has run long enough not to be."""
+
+    run_id: RunId
+
+
+@hot
+class GraceOver:
+    """The time is over that a cancelled turn had to end in."""
+
+    run_id: RunId
 
 
 @hot
@@ -80,4 +167,24 @@ class Look:
     """Nothing is asked; look whether there is work."""
 
 
-Command = Create | Send | Wait | TakePending | EndTurn | JournalStep | BackoffOver | GetStatus | Look
+Command = (
+    Create
+    | Send
+    | Wait
+    | TakePending
+    | EndTurn
+    | JournalStep
+    | ResolveIntent
+    | Checkpoint
+    | Interrupt
+    | CancelInput
+    | Govern
+    | Redrive
+    | DropLetter
+    | Yield
+    | ProbationOver
+    | GraceOver
+    | BackoffOver
+    | GetStatus
+    | Look
+)

@@ -20,9 +20,10 @@ from meerkat_actors.records.ids import (
     RunId,
     SessionId,
 )
-from meerkat_actors.records.inputs import InputKind
+from meerkat_actors.records.inputs import InputKind, Lane
 from meerkat_actors.records.outcomes import Abandoned
 from meerkat_actors.records.runtime_effects import RuntimeEffect
+from meerkat_actors.records.status import Desired
 
 
 @hot
@@ -67,6 +68,11 @@ class InsertInput:
     idempotency_key: str | None
     run_id: RunId | None
     """The run it is staged for; None leaves it queued."""
+    header: bytes | None = None
+    """Canonical JSON of what it says of itself; None for its kind's default."""
+    policy: int = 0
+    lane: Lane = Lane.QUEUE
+    """``NONE``: consumed at once, with no turn."""
 
 
 @hot
@@ -79,6 +85,8 @@ class TakeMail:
     admission: AdmissionSequence
     run_id: RunId | None
     """The run it is staged for; None leaves it queued."""
+    policy: int = 0
+    lane: Lane = Lane.QUEUE
 
 
 @hot
@@ -87,6 +95,8 @@ class Stage:
 
     admission: AdmissionSequence
     run_id: RunId
+    position: int = 0
+    """0 for what a run begins with, n for what its n-th checkpoint binds."""
 
 
 @hot
@@ -107,7 +117,17 @@ class EndInput:
     admission: AdmissionSequence
     run_id: RunId
     abandoned: Abandoned | None
-    """None: consumed by the turn that the same unit appends."""
+    """None: consumed by the turn that the same unit appends. A dead letter, if its reason is one of those.
+
+    The attempt that was one too many is counted with it.
+    """
+
+
+@hot
+class SettleLetter:
+    """A dead letter is looked after: driven again by the input that the same unit admits, or dropped."""
+
+    admission: AdmissionSequence
 
 
 @hot
@@ -121,6 +141,19 @@ class RecordStep:
     nth: int
     arguments: bytes
     result: bytes
+    """Canonical JSON. Empty, which no JSON is: the step is about to run, and what came of it is not known."""
+    is_once: bool = False
+    """Whether its intent is recorded first: it is never run twice without being asked."""
+
+
+@hot
+class ResolveStep:
+    """Record what came of a step whose intent was recorded; None: nothing did, and the intent is withdrawn."""
+
+    run_id: RunId
+    name: str
+    nth: int
+    result: bytes | None
 
 
 @hot
@@ -141,6 +174,8 @@ class SendMail:
     digest: bytes
     number: int
     """The sender's send counter: increasing for ever, not dense per recipient."""
+    header: bytes | None = None
+    """Canonical JSON of what it says of itself; None for its kind's default."""
 
 
 @hot
@@ -159,9 +194,38 @@ class AppendTurn:
     sets_state: bool
 
 
+@hot
+class SetDesired:
+    """Remember what the operator wants of the identity."""
+
+    desired: Desired
+
+
+@hot
+class BeginGeneration:
+    """Reset: the next generation, with an empty transcript, no state and version 0. What was stays readable."""
+
+    session_id: SessionId
+
+
+@hot
+class Bury:
+    """Destroy: a tombstone at the fence's token and generation. The row stays, as a fence."""
+
+
+@hot
+class Recreate:
+    """Lift a tombstone as the next generation, raising the token from ``previous``; the fence names the dead one."""
+
+    previous: FencingToken
+    kind: str
+    session_id: SessionId
+
+
 Effect = (
     Claim
     | CreateIdentity
+    | Recreate
     | SetConfig
     | InsertInput
     | TakeMail
@@ -169,10 +233,15 @@ Effect = (
     | Stage
     | ChargeRun
     | EndInput
+    | SettleLetter
     | RecordStep
+    | ResolveStep
     | DropJournal
     | SendMail
     | AppendTurn
+    | SetDesired
+    | BeginGeneration
+    | Bury
     | Release
     | ContinuityEffect
 )

@@ -53,6 +53,15 @@ class TurnStuck:
 
 
 @frozen(kw_only=True)
+class TurnWaits:
+    """A turn was started, and its agent waits for a thread to begin in; told again and again."""
+
+    identity: AgentIdentity
+    run_id: RunId
+    seconds: float
+
+
+@frozen(kw_only=True)
 class LeaseLost:
     """The runtime was late, and another one that shares its store took over; it begins anew with nothing claimed."""
 
@@ -88,6 +97,7 @@ Event = (
     | OwnerCrashed
     | IdentityBroke
     | TurnStuck
+    | TurnWaits
     | LeaseLost
     | StoreReopened
     | EndFailed

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from attrs import frozen
 
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.content import JSON
+from meerkat_actors.records.headers import Header
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
+from meerkat_actors.records.kinds import InputKind as InputKind
 from meerkat_actors.records.outcomes import Outcome
-
-
-class InputKind(StrEnum):
-    """Where an input comes from."""
-
-    PROMPT = "prompt"
-    """From the embedding program."""
-    PEER_MESSAGE = "peer_message"
-    """From another agent's turn."""
 
 
 class InputState(StrEnum):
@@ -45,6 +38,15 @@ class InputState(StrEnum):
 _TERMINAL = frozenset({InputState.CONSUMED, InputState.SUPERSEDED, InputState.COALESCED, InputState.ABANDONED})
 
 
+class Lane(IntEnum):
+    """Where an open input waits; the steer lane goes first."""
+
+    QUEUE = 0
+    STEER = 1
+    NONE = 2
+    """Nowhere: it was consumed when it was admitted."""
+
+
 @hot
 class OpenInput:
     """An admitted input that has no outcome yet, as its owner holds it."""
@@ -56,6 +58,16 @@ class OpenInput:
     """Canonical JSON."""
     sender: AgentIdentity | None
     """The sending agent; None for a prompt."""
+    header: Header | None = None
+    """None for its kind's default."""
+    policy: int = 0
+    """The rule that was resolved at admission, see ``machines.policy``; 0 for its kind's default."""
+    lane: Lane = Lane.QUEUE
+    position: int = 0
+    """In its run: 0 for what staging froze, n for what its n-th checkpoint bound."""
+    attempts: int = 0
+    """Failed turns so far; a queued input that has any goes on alone."""
+    interruptions: int = 0
 
 
 @hot
@@ -70,6 +82,18 @@ class Mail:
     input_id: InputId
     kind: InputKind
     content: bytes
+    header: Header | None = None
+    """None for its kind's default."""
+
+
+class Letter(IntEnum):
+    """Whether an input is a dead letter: given up though nobody asked for that."""
+
+    NONE = 0
+    DEAD = 1
+    """Until somebody looks after it."""
+    SETTLED = 2
+    """Driven again, or dropped."""
 
 
 @frozen(kw_only=True)
@@ -94,11 +118,25 @@ class InputRow:
     """The boundary that consumed it; None for every other state."""
     idempotency_key: str | None
     """The caller's; None when it gave none."""
+    header: bytes | None = None
+    """Canonical JSON of what it says of itself; None for its kind's default."""
+    policy: int = 0
+    lane: Lane = Lane.QUEUE
+    position: int = 0
+    letter: Letter = Letter.NONE
 
     @property
     def is_pruned(self) -> bool:
         """Whether its content was forgotten: no JSON is empty."""
         return not self.content
+
+
+@frozen(kw_only=True)
+class Letterhead:
+    """One dead letter, and whose it is."""
+
+    identity: AgentIdentity
+    row: InputRow
 
 
 @frozen(kw_only=True)
@@ -125,3 +163,7 @@ class InputRecord:
     """Unclean ends since its run last made durable progress."""
     outcome: Outcome | None
     """None while the input is open."""
+    header: Header
+    lane: Lane
+    """Where it waits, or waited."""
+    letter: Letter

@@ -70,6 +70,16 @@ class Limits:
     """Failed turns of one run before its input is abandoned."""
     interruptions_max: int = field(default=20, validator=_count(1))
     """Unclean ends survived by one run before its input is abandoned as a crash loop."""
+    suspect_from: int = field(default=3, validator=_count(0))
+    """Unclean ends from which on a run is suspected of causing them, and begins with no other suspect at work."""
+    suspect_seconds: float = field(default=10.0, validator=_number(_SECONDS_MAX))
+    """Time that a suspect is watched for. Whoever outlives it is not charged, whatever ends the process later."""
+    run_inputs_max: int = field(default=64, validator=_count(1))
+    """Inputs that one turn takes from a lane, or one checkpoint: as many as a lap folds."""
+    begin_notice_seconds: float = field(default=120.0, validator=_number(_SECONDS_MAX, positive=True))
+    """Time after which observers are told, again and again, that a turn waits for a thread to begin in."""
+    begin_seconds_max: float = field(default=3600.0, validator=_number(_SECONDS_MAX, positive=True))
+    """Time after which such a turn is given up: its inputs are dead letters."""
     backoff_seconds: float = field(default=1.0, validator=_number(_SECONDS_MAX))
     """Wait before the second attempt; doubles with each failure."""
     backoff_seconds_max: float = field(default=60.0, validator=_number(_SECONDS_MAX))

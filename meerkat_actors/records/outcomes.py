@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from attrs import frozen
 
@@ -29,6 +30,14 @@ class Admission:
     durable: bool
 
 
+class ReceiptOutcome(StrEnum):
+    """How the turn ended that a receipt proves."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    """Its messages are kept; its inputs are abandoned, and what it sent or set is not."""
+
+
 @hot
 class Receipt:
     """Proof of a boundary: what was consumed, and the conversation after it."""
@@ -45,6 +54,7 @@ class Receipt:
     """Hex of the transcript's hash chain after the boundary."""
     message_count: int
     """Length of the transcript after the boundary."""
+    outcome: ReceiptOutcome = ReceiptOutcome.COMPLETED
 
 
 class AbandonReason(StrEnum):
@@ -63,6 +73,14 @@ class AbandonReason(StrEnum):
     DESTROYED = "destroyed"
     NEVER_EXECUTED = "never_executed"
     """Staged, and its run never began."""
+    EPHEMERAL_LOST = "ephemeral_lost"
+    """It promised nothing, and the process ended before it was worked on."""
+
+
+DEAD_LETTERS: Final = frozenset(
+    {AbandonReason.ATTEMPTS_EXHAUSTED, AbandonReason.CRASH_LOOP, AbandonReason.NEVER_EXECUTED}
+)
+"""The reasons that nobody asked for: such inputs are kept as dead letters until somebody looks after them."""
 
 
 @hot
@@ -74,8 +92,36 @@ class Consumed:
 
 
 @frozen
+class Noted:
+    """The input was consumed as it was admitted, with no turn."""
+
+    def __str__(self) -> str:
+        return "noted as it was admitted, with no turn"
+
+
+@frozen
+class Superseded:
+    """A newer input of the same key took its place before it was worked on."""
+
+    by: InputId
+
+    def __str__(self) -> str:
+        return f"superseded by input {self.by}, which goes on"
+
+
+@frozen
+class Coalesced:
+    """A newer input stands for it."""
+
+    into: InputId
+
+    def __str__(self) -> str:
+        return f"coalesced into input {self.into}, which goes on"
+
+
+@frozen
 class Abandoned:
-    """The input ended without a result: a dead letter."""
+    """The input ended without a result."""
 
     reason: AbandonReason
     detail: str
@@ -85,7 +131,7 @@ class Abandoned:
         return f"abandoned ({self.reason}): {self.detail}"
 
 
-Outcome = Consumed | Abandoned
+Outcome = Consumed | Noted | Superseded | Coalesced | Abandoned
 """The one terminal outcome of an input."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AgentIdentity, InputId, RunId
@@ -16,8 +17,13 @@ class JournalEntry:
     arguments: bytes
     """Digest of the arguments it was called with."""
     result: bytes
-    """Canonical JSON."""
+    """Canonical JSON. Empty: it was about to run, and what came of it is not known."""
+    is_once: bool = False
+    """Whether it is never run twice without being asked."""
 
+
+CHECKPOINT: Final = ""
+"""The name under which checkpoints are journaled; no step has it. Their results are empty lists of JSON."""
 
 Journal = Mapping[tuple[str, int], JournalEntry]
 """Recorded steps of one run, by name and how often the name was used before (from 1)."""
@@ -30,7 +36,7 @@ class Run:
     run_id: RunId
     """Kept across attempts."""
     members: tuple[OpenInput, ...]
-    """In order; never empty."""
+    """What staging froze, then what checkpoints bound, each in order; never empty."""
     attempts: int
     """Failed turns so far."""
     interruptions: int
@@ -38,6 +44,13 @@ class Run:
     not_before_ms: int
     """Wall clock before which the next attempt does not start; 0 for at once."""
     journal: Journal
+    is_unclean: bool = False
+    """Whether the process, or its owner, ended under it: to be counted before it begins again."""
+
+    @property
+    def base(self) -> tuple[OpenInput, ...]:
+        """What the run was staged with."""
+        return tuple(member for member in self.members if member.position == 0)
 
 
 @hot
@@ -60,6 +73,8 @@ class TurnCompleted:
     state: bytes | None
     """Canonical JSON of the state it set; None when it set none."""
     sendings: tuple[Sending, ...]
+    checkpoints: int = 0
+    """How many it passed: what a later one bound it never saw."""
 
 
 @hot
@@ -74,7 +89,19 @@ class TurnFailed:
 
 @hot
 class TurnCancelled:
-    """A turn was cancelled from outside: it writes nothing and runs again with its journal."""
+    """A turn was cancelled from outside.
+
+    At the runtime's end it writes nothing, and runs again with its journal; interrupted, it keeps its messages.
+    """
+
+    entries: tuple[bytes, ...] = ()
+    """Canonical transcript entries that it added beyond its inputs."""
+    checkpoints: int = 0
 
 
-TurnEnding = TurnCompleted | TurnFailed | TurnCancelled
+@hot
+class TurnNeverBegan:
+    """A turn that waited for a thread longer than anyone should, and was given up."""
+
+
+TurnEnding = TurnCompleted | TurnFailed | TurnCancelled | TurnNeverBegan

@@ -18,6 +18,7 @@ from meerkat_actors.records.inputs import InputKind, OpenInput
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.runs import Run, TurnCompleted, TurnFailed
+from tests.machines.laws import decided
 from tests.machines.states import (
     IDENTITY,
     NEW_RUN,
@@ -28,7 +29,6 @@ from tests.machines.states import (
     all_of,
     busy,
     content,
-    decided,
     effects_of,
     end,
     idle,
@@ -140,16 +140,16 @@ def test_each_run_gets_the_id_of_its_laps_stamp() -> None:
 # -- mail ---------------------------------------------------------------------------------
 
 
-def test_mail_to_an_idle_identity_is_taken_in_order_and_its_first_is_staged_at_once() -> None:
+def test_mail_to_an_idle_identity_is_taken_in_order_and_staged_at_once_for_one_turn() -> None:
     decision = decided(idle(), TakePending((mail(11), mail(12), mail(13))))
     assert effects_of(decision) == (
         TakeMail(1011, SENDER_KEY, AdmissionSequence(11), NEW_RUN),
-        TakeMail(1012, SENDER_KEY, AdmissionSequence(12), None),
-        TakeMail(1013, SENDER_KEY, AdmissionSequence(13), None),
+        TakeMail(1012, SENDER_KEY, AdmissionSequence(12), NEW_RUN),
+        TakeMail(1013, SENDER_KEY, AdmissionSequence(13), NEW_RUN),
     )
     assert decision.starts is not None
-    assert decision.starts.members == (waiting_input(11, SENDER),)
-    assert tuple(decision.state.lane) == (waiting_input(12, SENDER), waiting_input(13, SENDER))
+    assert decision.starts.members == tuple(waiting_input(number, SENDER) for number in (11, 12, 13))
+    assert lane_of(decision) == []
     assert decision.replies == [None]
 
 
@@ -168,6 +168,8 @@ def test_mail_and_sends_share_one_order_of_admission() -> None:
         13,
         14,
     ]
+    assert decision.starts is not None
+    assert decision.starts.members == (waiting_input(11),)
     assert [member.sender for member in decision.state.lane] == [SENDER, SENDER, None]
 
 
@@ -233,12 +235,12 @@ def test_while_the_runtime_closes_an_input_is_admitted_but_nothing_is_staged(adm
 
 
 @pytest.mark.parametrize(
-    ("run", "lane", "is_charged"),
-    [(None, (10,), False), (run_of(9), (10,), False), (run_of(9), (10,), True), (WAITING, (), False)],
-    ids=["lane", "run", "charged run", "between attempts"],
+    ("run", "lane"),
+    [(None, (10,)), (run_of(9), (10,)), (run_of(9, is_unclean=True), (10,)), (WAITING, ())],
+    ids=["lane", "run", "unclean run", "between attempts"],
 )
-def test_while_the_runtime_closes_nothing_starts(run: Run | None, lane: tuple[int, ...], *, is_charged: bool) -> None:
-    state = idle(lane, run=run, is_charged=is_charged)
+def test_while_the_runtime_closes_nothing_starts(run: Run | None, lane: tuple[int, ...]) -> None:
+    state = idle(lane, run=run)
     decision = decided(state, Look(), BackoffOver(OLD_RUN), at=stamp(starts_nothing=True))
     assert (decision.unit, decision.starts, decision.wake_at_ms) == (None, None, 0)
     assert snapshot(decision.state) == snapshot(state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meerkat_actors.errors import UnknownIdentityError, UsageError
+from meerkat_actors.machines.lap import Later
 from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import DIGEST_ZERO
@@ -14,6 +15,7 @@ from meerkat_actors.records.ids import AdmissionSequence, FencingToken
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.runs import TurnCompleted
 from meerkat_actors.records.status import IdentityStatus, Phase
+from tests.machines.laws import decided
 from tests.machines.states import (
     IDENTITY,
     NEW_RUN,
@@ -21,7 +23,6 @@ from tests.machines.states import (
     NOW,
     OLD_RUN,
     busy,
-    decided,
     effects_of,
     end,
     idle,
@@ -184,20 +185,26 @@ def test_an_input_is_open_in_the_run_or_in_the_lane_and_nowhere_else(
     number: int,
     is_open: bool,
 ) -> None:
-    assert decided(busy(run_of(3), lane=(4, 5, 6)), wait(number)).replies == [is_open]
+    told = Later(input_id(number)) if is_open else None
+    assert decided(busy(run_of(3), lane=(4, 5, 6)), wait(number)).replies == [told]
 
 
 def test_in_an_idle_identity_nothing_is_open() -> None:
-    assert decided(idle(), wait(10), wait(11), wait(1)).replies == [False, False, False]
+    assert decided(idle(), wait(10), wait(11), wait(1)).replies == [None, None, None]
 
 
 def test_every_member_of_a_run_is_open() -> None:
-    assert decided(busy(run_of(3, 4)), wait(3), wait(4), wait(5)).replies == [True, True, False]
+    assert decided(busy(run_of(3, 4)), wait(3), wait(4), wait(5)).replies == [
+        Later(input_id(3)),
+        Later(input_id(4)),
+        None,
+    ]
 
 
 def test_a_wait_sees_what_came_before_it_in_the_lap() -> None:
     decision = decided(busy(run_of(10)), wait(10), wait(11), send(11), wait(11), end(RETURNED), wait(10), wait(11))
-    assert [reply for reply in decision.replies if isinstance(reply, bool)] == [True, False, True, False, True]
+    told = [decision.replies[place] for place in (0, 1, 3, 5, 6)]
+    assert told == [Later(input_id(10)), None, Later(input_id(11)), None, Later(input_id(11))]
 
 
 # -- configuration ------------------------------------------------------------------------

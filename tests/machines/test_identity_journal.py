@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from meerkat_actors.errors import UsageError
 from meerkat_actors.machines.state import IdentityState, journal_of
 from meerkat_actors.records.codec import content_digest
-from meerkat_actors.records.effects import ChargeRun, DropJournal, EndInput, RecordStep
+from meerkat_actors.records.commands import Interrupt, ResolveIntent
+from meerkat_actors.records.effects import ChargeRun, DropJournal, EndInput, RecordStep, ResolveStep
 from meerkat_actors.records.ids import AdmissionSequence
-from meerkat_actors.records.runs import JournalEntry, TurnCompleted, TurnFailed
+from meerkat_actors.records.runs import JournalEntry, TurnCancelled, TurnCompleted, TurnFailed
+from tests.machines.laws import decided
 from tests.machines.states import (
     IDENTITY,
     NEW_RUN,
@@ -17,7 +20,6 @@ from tests.machines.states import (
     OLD_RUN,
     all_of,
     busy,
-    decided,
     effects_of,
     end,
     idle,
@@ -113,3 +115,55 @@ def test_a_step_and_the_failure_behind_it_charge_the_run_once() -> None:
     assert len(all_of(RecordStep, decision)) == 1
     charge = the(ChargeRun, decision)
     assert (charge.attempts, charge.interruptions, charge.not_before_ms) == (1, 0, NOW + 1000)
+
+
+# -- steps that are never run twice -------------------------------------------------------
+
+INTENT = evolve(step("pay"), result=b"", is_once=True)
+
+
+def test_an_intent_is_recorded_before_its_step_and_resolved_after_it() -> None:
+    intended = decided(busy(run_of(10)), INTENT)
+    assert the(RecordStep, intended) == RecordStep(
+        AdmissionSequence(10), OLD_RUN, "pay", 1, content_digest(b"[]"), b"", is_once=True
+    )
+    resolved = decided(intended.state, ResolveIntent(OLD_RUN, "pay", 1, b"7"))
+    assert effects_of(resolved) == (ResolveStep(OLD_RUN, "pay", 1, b"7"),)
+    assert journal_of(resolved.state) == {("pay", 1): JournalEntry(content_digest(b"[]"), b"7", is_once=True)}
+
+
+def test_an_intent_that_came_to_nothing_is_withdrawn_and_may_be_recorded_again() -> None:
+    state = busy(run_of(10, journal={("pay", 1): JournalEntry(content_digest(b"[]"), b"", is_once=True)}))
+    withdrawn = decided(state, ResolveIntent(OLD_RUN, "pay", 1, None))
+    assert effects_of(withdrawn) == (ResolveStep(OLD_RUN, "pay", 1, None),)
+    assert journal_of(withdrawn.state) == {}
+    assert len(all_of(RecordStep, decided(withdrawn.state, INTENT))) == 1
+
+
+def test_an_intent_and_its_result_may_meet_in_one_lap() -> None:
+    decision = decided(busy(run_of(10)), INTENT, ResolveIntent(OLD_RUN, "pay", 1, b"7"))
+    assert [type(effect) for effect in effects_of(decision)] == [RecordStep, ResolveStep]
+    assert journal_of(decision.state)["pay", 1].result == b"7"
+
+
+@pytest.mark.parametrize("result", [b"7", None])
+def test_what_was_not_begun_or_is_over_is_not_resolved(result: bytes | None) -> None:
+    over = busy(run_of(10, journal=STEPS))
+    for state, name in ((over, "pay"), (over, "fetch"), (idle(), "pay")):
+        decision = decided(state, ResolveIntent(OLD_RUN, name, 1, result))
+        assert isinstance(decision.replies[0], UsageError)
+        assert decision.unit is None
+    twice = decided(busy(run_of(10)), INTENT, *[ResolveIntent(OLD_RUN, "pay", 1, result)] * 2)
+    assert isinstance(twice.replies[2], UsageError)
+
+
+def test_an_intent_in_the_lap_that_ends_its_run_is_not_written() -> None:
+    decision = decided(busy(run_of(10)), INTENT, ResolveIntent(OLD_RUN, "pay", 1, b"7"), end(RETURNED))
+    assert not all_of(RecordStep, decision)
+    assert not all_of(ResolveStep, decision)
+
+
+def test_steps_of_a_turn_that_is_put_off_and_interrupted_in_its_lap_are_not_written() -> None:
+    decision = decided(busy(run_of(10)), step(), end(TurnCancelled()), Interrupt())
+    assert all_of(RecordStep, decision) == []
+    assert len(all_of(EndInput, decision)) == 1

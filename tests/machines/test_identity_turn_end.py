@@ -35,6 +35,7 @@ from meerkat_actors.records.runs import (
     TurnEnding,
     TurnFailed,
 )
+from tests.machines.laws import decided
 from tests.machines.states import (
     IDENTITY,
     LIMITS,
@@ -45,7 +46,6 @@ from tests.machines.states import (
     all_of,
     busy,
     content,
-    decided,
     effects_of,
     end,
     idle,
@@ -107,7 +107,7 @@ def test_a_turn_that_returned_ends_in_one_unit_with_everything_it_did() -> None:
         message_count=24,
     )
     outcome = Consumed("done", receipt)
-    assert decision.ended == ((input_id(8), outcome), (input_id(9), outcome))
+    assert decision.told == ((input_id(8), outcome), (input_id(9), outcome))
     appended = the(AppendTurn, decision)
     assert (appended.run_id, appended.version, appended.digest) == (OLD_RUN, 8, digest)
     assert (appended.message_count, appended.sends, appended.sets_state) == (24, 6, True)
@@ -147,7 +147,7 @@ def test_each_boundary_continues_the_chain_of_the_one_before() -> None:
     entry = canonical({"content": "text 10", "input": input_id(10), "role": "user"})
     assert second.state.digest == chained(first.state.digest, entry, SAID)
     assert second.state.version == 9
-    [(_, outcome)] = second.ended
+    [(_, outcome)] = second.told
     assert isinstance(outcome, Consumed)
     assert (outcome.receipt.sequence, outcome.receipt.message_count) == (1, 24)
 
@@ -171,7 +171,7 @@ def test_a_turn_that_returned_nothing_appends_its_inputs_only() -> None:
     decision = decided(busy(run_of(10)), end(TurnCompleted(None, (), None, ())))
     body = the(AppendTurn, decision).body
     assert decode_log(body) == [{"content": "text 10", "input": input_id(10), "role": "user"}]
-    [(_, outcome)] = decision.ended
+    [(_, outcome)] = decision.told
     assert decode_consumed(row_of(decision)) == outcome
     assert isinstance(outcome, Consumed)
     assert (outcome.text, outcome.receipt.contributors) == (None, (input_id(10),))
@@ -205,7 +205,7 @@ def test_a_failure_charges_an_attempt_and_backs_off(failures: int) -> None:
     not_before = NOW + backoff_ms(failures, limits=LIMITS, jitter=0.3)
     assert effects_of(decision) == (ChargeRun(AdmissionSequence(9), OLD_RUN, failures, 4, not_before),)
     assert decision.failed == "ValueError: no"
-    assert decision.ended == ()
+    assert decision.told == ()
     assert decision.wake_at_ms == not_before
     assert decision.starts is None
     after = decision.state
@@ -214,8 +214,9 @@ def test_a_failure_charges_an_attempt_and_backs_off(failures: int) -> None:
     assert [each.admission for each in after.lane] == [10]
 
 
-def test_a_failure_of_several_inputs_charges_each() -> None:
-    decision = decided(busy(run_of(8, 9)), end(RAISED))
+def test_a_failure_of_several_inputs_that_stay_together_charges_each() -> None:
+    once = {("pay", 1): JournalEntry(content_digest(b"[]"), b"1", is_once=True)}
+    decision = decided(busy(run_of(8, 9, journal=once)), end(RAISED))
     assert [(each.admission, each.attempts) for each in all_of(ChargeRun, decision)] == [(8, 1), (9, 1)]
 
 
@@ -223,7 +224,7 @@ def test_the_last_failure_abandons_the_inputs_with_what_it_said() -> None:
     state = busy(run_of(8, 9, attempts=2), lane=(10,))
     decision = decided(state, end(RAISED))
     ending = Abandoned(AbandonReason.ATTEMPTS_EXHAUSTED, "ValueError: no")
-    assert decision.ended == ((input_id(8), ending), (input_id(9), ending))
+    assert decision.told == ((input_id(8), ending), (input_id(9), ending))
     assert decision.failed == "ValueError: no"
     assert effects_of(decision) == (
         EndInput(AdmissionSequence(8), OLD_RUN, ending),
@@ -236,7 +237,7 @@ def test_the_last_failure_abandons_the_inputs_with_what_it_said() -> None:
 
 def test_with_one_attempt_the_first_failure_is_the_last() -> None:
     decision = decided(busy(run_of(10)), end(RAISED), limits=Limits(attempts_max=1))
-    assert [type(outcome) for _, outcome in decision.ended] == [Abandoned]
+    assert [type(outcome) for _, outcome in decision.told] == [Abandoned]
 
 
 def test_without_a_backoff_the_next_attempt_begins_in_the_same_lap() -> None:
@@ -257,7 +258,7 @@ def test_a_failed_attempt_keeps_the_journal_for_the_next() -> None:
 def test_a_cancelled_turn_writes_nothing_and_its_run_stays_staged() -> None:
     state = busy(run_of(9, attempts=1), lane=(10,))
     decision = decided(state, end(TurnCancelled()), at=stamp(starts_nothing=True))
-    assert (decision.unit, decision.ended, decision.failed, decision.starts) == (None, (), None, None)
+    assert (decision.unit, decision.told, decision.failed, decision.starts) == (None, (), None, None)
     state.is_executing = False
     assert snapshot(decision.state) == snapshot(state)
 
@@ -285,7 +286,7 @@ def test_the_end_of_a_turn_that_is_not_in_progress_changes_nothing(
     state: IdentityState, run_id: RunId, ending: TurnEnding
 ) -> None:
     decision = decided(state, end(ending, run_id))
-    assert (decision.unit, decision.ended, decision.failed, decision.replies) == (None, (), None, [None])
+    assert (decision.unit, decision.told, decision.failed, decision.replies) == (None, (), None, [None])
     assert snapshot(decision.state) == snapshot(state)
 
 
@@ -293,12 +294,12 @@ def test_the_second_end_of_a_turn_changes_nothing() -> None:
     once = decided(busy(run_of(10)), end(RETURNED))
     twice = decided(busy(run_of(10)), end(RETURNED), end(RAISED), end(RETURNED))
     assert snapshot(once.state) == snapshot(twice.state)
-    assert (once.unit, once.ended, once.failed) == (twice.unit, twice.ended, twice.failed)
+    assert (once.unit, once.told, once.failed) == (twice.unit, twice.told, twice.failed)
 
 
 def test_a_run_staged_in_a_lap_can_not_end_in_it() -> None:
     decision = decided(idle(), send(11), end(RETURNED, NEW_RUN))
-    assert decision.ended == ()
+    assert decision.told == ()
     assert decision.starts is not None
 
 
@@ -315,7 +316,7 @@ def test_a_boundary_body_is_one_json_object_that_anyone_can_read() -> None:
     assert body["text"] == "done"
     assert body["count"] == decision.state.message_count
     assert [entry.get("input") for entry in body["log"]] == [input_id(10), None]
-    [(_, outcome)] = decision.ended
+    [(_, outcome)] = decision.told
     assert isinstance(outcome, Consumed)
     assert decode_receipt(row_of(decision)) == outcome.receipt
     assert [entry["role"] for entry in body["log"]] == ["user", "assistant"]

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from meerkat_actors.records.inputs import InputState
-from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Consumed, Outcome
+from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Coalesced, Consumed, Noted, Outcome, Superseded
 
 
 @pytest.mark.parametrize("state", InputState)
@@ -16,8 +16,8 @@ def test_a_state_is_terminal_or_open(state: InputState) -> None:
     assert state.is_terminal is not is_open
 
 
-def test_an_input_ends_consumed_or_abandoned() -> None:
-    assert set(get_args(Outcome)) == {Consumed, Abandoned}
+def test_an_input_ends_in_one_of_five_ways() -> None:
+    assert set(get_args(Outcome)) == {Consumed, Noted, Superseded, Coalesced, Abandoned}
 
 
 @pytest.mark.parametrize("reason", AbandonReason)

@@ -16,9 +16,17 @@ TYPES: Final = get_type_hints(Limits)
 COUNTS: Final = tuple(each for each in fields(Limits) if TYPES[each.name] is int)
 NUMBERS: Final = tuple(each for each in fields(Limits) if TYPES[each.name] is float)
 POSITIVE: Final = frozenset(
-    {"passivate_seconds", "restart_window_seconds", "full_retry_seconds", "lease_seconds", "look_seconds"}
+    {
+        "begin_notice_seconds",
+        "begin_seconds_max",
+        "full_retry_seconds",
+        "lease_seconds",
+        "look_seconds",
+        "passivate_seconds",
+        "restart_window_seconds",
+    }
 )
-LEAST: Final = {"control_max": 4, "restarts_max": 0}
+LEAST: Final = {"control_max": 4, "restarts_max": 0, "suspect_from": 0}
 MOST: Final = {"backoff_jitter": 1}
 
 
