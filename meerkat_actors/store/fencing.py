@@ -5,7 +5,7 @@ The order is fixed, and the strongest claim fails first:
 1. range: every counter an int (no bool) from 0 to 2^63-1, every digest 32 bytes, a unit well formed
 2. not found: the identity has an authority row (a creating unit: has none, and its key and name are free)
 3. fencing token: the presented one is the highest ever claimed
-4. tombstone: the identity was not deleted
+4. tombstone: the identity was not deleted (a unit that lifts the tombstone: it was)
 5. generation
 6. session binding: the session that an effect names as current is
 7. version
@@ -32,9 +32,12 @@ from meerkat_actors.records.effects import (
     EndInput,
     InsertInput,
     RecordStep,
+    Recreate,
     Release,
+    ResolveStep,
     SendMail,
     SetConfig,
+    SettleLetter,
     Stage,
     TakeMail,
     Unit,
@@ -42,8 +45,10 @@ from meerkat_actors.records.effects import (
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion, FencingToken, Generation, SessionId, is_unicode
+from meerkat_actors.records.inputs import Lane
 from meerkat_actors.records.leases import Lease
 from meerkat_actors.store.continuity_fitting import CONTINUITY_FITS, current_session, is_continuity
+from meerkat_actors.store.lives_fitting import LIVES_FITS
 from meerkat_actors.store.runtime_fencing import RUNTIME_FITS
 
 FENCE: Final = -1
@@ -89,7 +94,7 @@ def unit_refusal(unit: Unit) -> Refused | None:
     return None
 
 
-def fence_refusal(unit: Unit, claim: Claim | Exhume | None, current: Authority | None) -> Refused | None:
+def fence_refusal(unit: Unit, claim: Claim | Exhume | Recreate | None, current: Authority | None) -> Refused | None:
     """Compare a unit's fence with what the store holds. A claim presents the token that it replaces."""
     fence = unit.fence
     if current is None:
@@ -97,7 +102,7 @@ def fence_refusal(unit: Unit, claim: Claim | Exhume | None, current: Authority |
     presented = fence.token if claim is None else claim.previous
     if presented != current.token:
         return refused(RefusalReason.STALE_FENCING_TOKEN, FENCE, f"token {current.token}")
-    lifts = type(claim) is Exhume
+    lifts = type(claim) is Exhume or type(claim) is Recreate
     if current.deleted and not lifts:
         return refused(RefusalReason.DELETED, FENCE, "the identity was deleted")
     if lifts and not current.deleted:
@@ -125,10 +130,10 @@ def creation_refusal(
     return None
 
 
-def beginning_of(unit: Unit) -> tuple[int, Claim | CreateIdentity | CreateRecord | Exhume] | None:
+def beginning_of(unit: Unit) -> tuple[int, Claim | CreateIdentity | Recreate | CreateRecord | Exhume] | None:
     """The effect that gives the unit its authority, with its index: a claim or a creation, if it has one."""
     for index, effect in enumerate(unit.effects):
-        if type(effect) is Claim or type(effect) is CreateIdentity:
+        if type(effect) is Claim or type(effect) is CreateIdentity or type(effect) is Recreate:
             return index, effect
         if type(effect) is CreateRecord or type(effect) is Exhume:
             return index, effect
@@ -197,16 +202,29 @@ def _insert_fits(effect: InsertInput, _: Unit) -> bool:
         and 1 <= admission <= COUNTER_MAX
         and len(effect.digest) == _DIGEST_BYTES
         and (key is None or is_unicode(key))
+        # A prompt with nothing special is the usual input.
+        and ((effect.header is None and not effect.policy and not effect.lane) or _said_fits(effect))
     )
 
 
 def _take_fits(effect: TakeMail, _: Unit) -> bool:
     sender = effect.sender_key
-    return _is_first(effect.sequence) and (sender is None or _is_first(sender)) and _is_first(effect.admission)
+    is_sent = _is_first(effect.sequence) and (sender is None or _is_first(sender))
+    return is_sent and _is_first(effect.admission) and _lane_fits(effect)
+
+
+def _lane_fits(effect: InsertInput | TakeMail) -> bool:
+    # What is consumed at once is no run's.
+    is_lane = type(effect.lane) is Lane and (effect.lane is not Lane.NONE or effect.run_id is None)
+    return is_lane and _is_count(effect.policy)
+
+
+def _said_fits(effect: InsertInput) -> bool:
+    return _lane_fits(effect) and (effect.header is None or type(effect.header) is bytes)
 
 
 def _stage_fits(effect: Stage, _: Unit) -> bool:
-    return _is_first(effect.admission)
+    return _is_first(effect.admission) and _is_count(effect.position)
 
 
 def _charge_fits(effect: ChargeRun, _: Unit) -> bool:
@@ -231,8 +249,17 @@ def _end_fits(effect: EndInput, unit: Unit) -> bool:
     )
 
 
+def _settle_fits(effect: SettleLetter, _: Unit) -> bool:
+    return _is_first(effect.admission)
+
+
 def _step_fits(effect: RecordStep, _: Unit) -> bool:
-    return _is_first(effect.admission) and _is_first(effect.nth) and is_unicode(effect.name)
+    is_known = len(effect.result) > 0 or effect.is_once
+    return _is_first(effect.admission) and _is_first(effect.nth) and is_unicode(effect.name) and is_known
+
+
+def _resolve_fits(effect: ResolveStep, _: Unit) -> bool:
+    return _is_first(effect.nth) and is_unicode(effect.name) and (effect.result is None or len(effect.result) > 0)
 
 
 def _drop_fits(_: DropJournal, __: Unit) -> bool:
@@ -240,7 +267,10 @@ def _drop_fits(_: DropJournal, __: Unit) -> bool:
 
 
 def _send_fits(effect: SendMail, _: Unit) -> bool:
-    return _is_count(effect.number) and len(effect.digest) == _DIGEST_BYTES
+    header = effect.header
+    return (
+        _is_count(effect.number) and len(effect.digest) == _DIGEST_BYTES and (header is None or type(header) is bytes)
+    )
 
 
 def _append_fits(effect: AppendTurn, unit: Unit) -> bool:
@@ -278,12 +308,15 @@ _FITS: Final[MappingProxyType[type, Callable[[Any, Unit], bool]]] = MappingProxy
         Stage: _stage_fits,
         ChargeRun: _charge_fits,
         EndInput: _end_fits,
+        SettleLetter: _settle_fits,
         RecordStep: _step_fits,
+        ResolveStep: _resolve_fits,
         DropJournal: _drop_fits,
         SendMail: _send_fits,
         AppendTurn: _append_fits,
         Release: _release_fits,
         **CONTINUITY_FITS,
         **RUNTIME_FITS,
+        **LIVES_FITS,
     }
 )

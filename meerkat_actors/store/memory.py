@@ -15,7 +15,7 @@ from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import AppendTurn, CreateIdentity, OwnerUnit, Unit
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId, SessionId
-from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.leases import LOST, NOTHING_NEW, News, Ownership
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
@@ -40,9 +40,11 @@ from meerkat_actors.store.memory_reading import (
     head_of,
     identity_row_of,
     input_row_of,
+    letters_of,
     mail_of,
     open_rows_of,
     state_of,
+    turns_of,
 )
 from meerkat_actors.store.memory_runtime import document_of, receipt_of
 from meerkat_actors.store.memory_sharing import MemoryLeases, unheld_mail, unheld_work
@@ -178,16 +180,16 @@ class MemoryStore:
         key = tables.names.get(identity)
         if key is None:
             key = IdentityKey(self._next_key())
-        head = tables.heads.get(key)
-        if head is not None:
-            broken = unservable(identity, head.kind, is_deleted=head.is_deleted)
-            if broken is not None:
-                return broken
+        row = tables.heads.get(key)
+        head = None if row is None else head_of(row)
+        broken = None if head is None else unservable(identity, head, is_deleted=head.is_buried)
+        if broken is not None:
+            return broken
         rows = IdentityRows(
             identity=identity,
             key=key,
-            head=None if head is None else head_of(head),
-            state=state_of(self._tables, head),
+            head=head,
+            state=state_of(self._tables, row),
             config=config_of(tables.configs.get(key)),
             open=open_rows_of(self._tables, key),
             admissions=max(tables.admitted.get(key, {}), default=0),
@@ -232,22 +234,13 @@ class MemoryStore:
         page = islice(filter(is_beyond, sorted(admitted, reverse=newest_first)), max(limit, 0))
         return tuple(input_row_of(self._tables, admitted[admission]) for admission in page)
 
+    def page_letters(self, identity: AgentIdentity | None, *, after: int, limit: int) -> tuple[Letterhead, ...]:
+        """See ``Store.page_letters``."""
+        return letters_of(self._tables, identity, after, limit)
+
     def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
         """See ``Store.page_turns``."""
-        tables = self._tables
-        key = tables.names.get(identity)
-        head = None if key is None else tables.heads.get(key)
-        if head is None:
-            return ()
-        page: list[TurnRow] = []
-        sequence = head.last_turn if before is None else before
-        while len(page) < limit:
-            row = tables.turns.get(sequence)
-            if row is None or row.identity != identity:
-                break
-            page.append(row)
-            sequence = row.previous
-        return tuple(page)
+        return turns_of(self._tables, identity, before, limit)
 
     def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
         """See ``Store.page_events``."""

@@ -30,6 +30,7 @@ from meerkat_actors.records.ids import (
     SessionId,
 )
 from meerkat_actors.records.standing import Authority, Former, SnapshotLook, SnapshotRow, Standing
+from meerkat_actors.records.status import Desired
 from meerkat_actors.store.fencing import refused
 from meerkat_actors.store.memory_tables import Counter, GrantRow, HeadRow, Tables
 from meerkat_actors.store.memory_work import No, Work, creation_mismatch, name_key
@@ -106,7 +107,7 @@ def _create(effect: CreateRecord, index: int, work: Work) -> No | None:
 
 
 def _exhume(_: Exhume, __: int, work: Work) -> No | None:
-    _move(work, token=work.fence.token, kind=OPAQUE_KIND, is_deleted=False)
+    _move(work, token=work.fence.token, kind=OPAQUE_KIND, is_deleted=False, desired=Desired.OPEN)
     return None
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
 
+from attrs import evolve
+
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
 from meerkat_actors.records.commits import RefusalReason, Refused
@@ -13,12 +15,11 @@ from meerkat_actors.records.effects import (
     AppendTurn,
     ChargeRun,
     CreateIdentity,
-    DropJournal,
     EndInput,
     InsertInput,
-    RecordStep,
     SendMail,
     SetConfig,
+    SettleLetter,
     Stage,
     TakeMail,
 )
@@ -29,14 +30,25 @@ from meerkat_actors.records.ids import (
     IdentityKey,
     RunId,
 )
-from meerkat_actors.records.inputs import InputState
-from meerkat_actors.records.runs import JournalEntry
+from meerkat_actors.records.inputs import InputState, Lane, Letter
+from meerkat_actors.records.outcomes import DEAD_LETTERS, AbandonReason
 from meerkat_actors.store.fencing import refused
 from meerkat_actors.store.memory_continuity import CONTINUITY_APPLY
+from meerkat_actors.store.memory_journal import JOURNAL_APPLY
+from meerkat_actors.store.memory_lives import LIVES_APPLY
 from meerkat_actors.store.memory_runtime import RUNTIME_APPLY
 from meerkat_actors.store.memory_sharing import SHARING_APPLY
 from meerkat_actors.store.memory_tables import GivenRow, HeadRow, ProgressRow
-from meerkat_actors.store.memory_work import No, Work, creation_mismatch, find_duplicate, name_key
+from meerkat_actors.store.memory_work import (
+    No,
+    Work,
+    creation_mismatch,
+    find_admission,
+    find_duplicate,
+    is_staged,
+    name_key,
+    state_conflict,
+)
 
 
 def apply_effect(effect: object, index: int, work: Work) -> No | None:
@@ -102,12 +114,13 @@ def _insert(effect: InsertInput, index: int, work: Work) -> No | None:
             effect.digest,
             None,
             effect.idempotency_key,
+            effect.header,
         ),
     )
     tables.put(tables.by_input_id, effect.input_id, sequence)
     if effect.idempotency_key is not None:
         tables.put(tables.by_idempotency_key, (identity, effect.idempotency_key), sequence)
-    _admit(work, sequence, effect.admission, effect.run_id)
+    _admit(work, sequence, effect)
     return None
 
 
@@ -123,71 +136,51 @@ def _take(effect: TakeMail, index: int, work: Work) -> No | None:
     if effect.admission in tables.admitted.get(identity, ()):
         return _admission_taken(index, effect.admission)
     tables.drop(sent, effect.sequence)
-    _admit(work, effect.sequence, effect.admission, effect.run_id)
+    _admit(work, effect.sequence, effect)
     return None
 
 
 def _stage(effect: Stage, index: int, work: Work) -> No | None:
-    sequence, now = _find(work, effect.admission)
+    sequence, now = find_admission(work, effect.admission)
     if now is None or now.state is not InputState.QUEUED:
-        return _state_conflict(index, effect.admission, now, "queued")
-    _move(work, sequence, now, state=InputState.STAGED, run_id=effect.run_id)
+        return state_conflict(index, effect.admission, now, "queued")
+    _move(work, sequence, now, state=InputState.STAGED, run_id=effect.run_id, position=effect.position)
     return None
 
 
 def _charge(effect: ChargeRun, index: int, work: Work) -> No | None:
-    sequence, now = _find(work, effect.admission)
-    if now is None or not _is_staged(now, effect.run_id):
-        return _state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
-    work.tables.put(
-        work.tables.progress,
-        sequence,
-        ProgressRow(
-            now.state,
-            now.admission,
-            now.run_id,
-            effect.attempts,
-            effect.interruptions,
-            effect.not_before_ms,
-            now.ending,
-            now.turn,
-        ),
+    sequence, now = find_admission(work, effect.admission)
+    if now is None or not is_staged(now, effect.run_id):
+        return state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
+    changed = evolve(
+        now, attempts=effect.attempts, interruptions=effect.interruptions, not_before_ms=effect.not_before_ms
     )
+    work.tables.put(work.tables.progress, sequence, changed)
     return None
 
 
 def _end(effect: EndInput, index: int, work: Work) -> No | None:
-    sequence, now = _find(work, effect.admission)
-    if now is None or not _is_staged(now, effect.run_id):
-        return _state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
-    if effect.abandoned is None:
-        _move(work, sequence, now, state=InputState.CONSUMED, run_id=now.run_id, turn=work.turn)
+    sequence, now = find_admission(work, effect.admission)
+    if now is None or not is_staged(now, effect.run_id):
+        return state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
+    abandoned = effect.abandoned
+    if abandoned is None:
+        _move(work, sequence, now, state=InputState.CONSUMED, run_id=now.run_id, position=now.position, turn=work.turn)
     else:
-        ending = encode_abandoned(effect.abandoned)
-        _move(work, sequence, now, state=InputState.ABANDONED, run_id=now.run_id, ending=ending)
+        letter = Letter.DEAD if abandoned.reason in DEAD_LETTERS else Letter.NONE
+        attempts = now.attempts + (abandoned.reason is AbandonReason.ATTEMPTS_EXHAUSTED)
+        ending = encode_abandoned(abandoned)
+        changed = evolve(now, state=InputState.ABANDONED, ending=ending, letter=letter, attempts=attempts)
+        work.tables.put(work.tables.progress, sequence, changed)
     work.tables.drop(work.tables.of(work.tables.open, work.fence.key), sequence)
     return None
 
 
-def _record(effect: RecordStep, index: int, work: Work) -> No | None:
-    tables = work.tables
-    _, now = _find(work, effect.admission)
-    if now is None or not _is_staged(now, effect.run_id):
-        return _state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
-    journal = tables.journals.get((work.fence.key, effect.run_id))
-    if journal is None:
-        journal = dict[tuple[str, int], JournalEntry]()
-        tables.put(tables.journals, (work.fence.key, effect.run_id), journal)
-    if (effect.name, effect.nth) in journal:
-        return refused(
-            RefusalReason.INPUT_STATE_CONFLICT, index, f"step {effect.name!r} (use {effect.nth}) is recorded already"
-        )
-    tables.put(journal, (effect.name, effect.nth), JournalEntry(effect.arguments, effect.result))
-    return None
-
-
-def _drop(effect: DropJournal, _: int, work: Work) -> No | None:
-    work.tables.drop(work.tables.journals, (work.fence.key, effect.run_id))
+def _settle(effect: SettleLetter, index: int, work: Work) -> No | None:
+    sequence, now = find_admission(work, effect.admission)
+    if now is None or now.letter is not Letter.DEAD:
+        return state_conflict(index, effect.admission, now, "a dead letter that waits")
+    work.tables.put(work.tables.progress, sequence, evolve(now, letter=Letter.SETTLED))
     return None
 
 
@@ -205,7 +198,17 @@ def _send(effect: SendMail, index: int, work: Work) -> No | None:
     tables.put(
         tables.given,
         sequence,
-        GivenRow(sequence, recipient, effect.input_id, effect.kind, effect.content, effect.digest, sender, None),
+        GivenRow(
+            sequence,
+            recipient,
+            effect.input_id,
+            effect.kind,
+            effect.content,
+            effect.digest,
+            sender,
+            None,
+            effect.header,
+        ),
     )
     tables.put(tables.by_input_id, effect.input_id, sequence)
     tables.put(tables.progress, sequence, ProgressRow(InputState.SENT, None, None, 0, 0, 0, None, 0))
@@ -246,26 +249,22 @@ def _append(effect: AppendTurn, _: int, work: Work) -> No | None:
             work.turn if effect.sets_state else head.last_state,
             head.is_deleted,
             head.owner,
+            head.desired,
         ),
     )
     return None
 
 
-def _admit(work: Work, sequence: int, admission: AdmissionSequence, run_id: RunId | None) -> None:
-    tables = work.tables
-    state = InputState.QUEUED if run_id is None else InputState.STAGED
-    tables.put(tables.progress, sequence, ProgressRow(state, admission, run_id, 0, 0, 0, None, 0))
-    tables.put(tables.of(tables.admitted, work.fence.key), admission, sequence)
-    tables.put(tables.of(tables.open, work.fence.key), sequence, None)
-
-
-def _find(work: Work, admission: AdmissionSequence) -> tuple[int, ProgressRow | None]:
-    sequence = work.tables.admitted.get(work.fence.key, {}).get(admission)
-    return (0, None) if sequence is None else (sequence, work.tables.progress[sequence])
-
-
-def _is_staged(row: ProgressRow, run_id: RunId) -> bool:
-    return row.state is InputState.STAGED and row.run_id == run_id
+def _admit(work: Work, sequence: int, effect: InsertInput | TakeMail) -> None:
+    tables, key, lane, run_id = work.tables, work.fence.key, effect.lane, effect.run_id
+    if lane is Lane.NONE:
+        state = InputState.CONSUMED
+    else:
+        state = InputState.QUEUED if run_id is None else InputState.STAGED
+        tables.put(tables.of(tables.open, key), sequence, None)
+    row = ProgressRow(state, effect.admission, run_id, 0, 0, 0, None, 0, effect.policy, lane)
+    tables.put(tables.progress, sequence, row)
+    tables.put(tables.of(tables.admitted, key), effect.admission, sequence)
 
 
 def _move(
@@ -275,20 +274,29 @@ def _move(
     *,
     state: InputState,
     run_id: RunId | None,
-    ending: bytes | None = None,
+    position: int,
     turn: int = 0,
 ) -> None:
-    row = ProgressRow(state, now.admission, run_id, now.attempts, now.interruptions, now.not_before_ms, ending, turn)
+    # Spelled out: each turn does it twice, and evolve takes five times as long.
+    row = ProgressRow(
+        state,
+        now.admission,
+        run_id,
+        now.attempts,
+        now.interruptions,
+        now.not_before_ms,
+        now.ending,
+        turn,
+        now.policy,
+        now.lane,
+        position,
+        now.letter,
+    )
     work.tables.put(work.tables.progress, sequence, row)
 
 
 def _admission_taken(index: int, admission: AdmissionSequence) -> Refused:
     return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is taken")
-
-
-def _state_conflict(index: int, admission: AdmissionSequence, now: ProgressRow | None, wanted: str) -> Refused:
-    what = "is unknown" if now is None else f"is {now.state}"
-    return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} {what}, not {wanted}")
 
 
 _APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = MappingProxyType(
@@ -300,10 +308,11 @@ _APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = M
         Stage: _stage,
         ChargeRun: _charge,
         EndInput: _end,
-        RecordStep: _record,
-        DropJournal: _drop,
+        SettleLetter: _settle,
         SendMail: _send,
         AppendTurn: _append,
+        **LIVES_APPLY,
+        **JOURNAL_APPLY,
         **CONTINUITY_APPLY,
         **RUNTIME_APPLY,
         **SHARING_APPLY,

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from meerkat_actors.records.activation import Head, IdentityRow
 from meerkat_actors.records.agent_config import AgentConfig
-from meerkat_actors.records.codec import decode_state
+from meerkat_actors.records.boundaries import TurnRow
+from meerkat_actors.records.codec import decode_header, decode_state
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey
-from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.inputs import InputRow, Letter, Letterhead, Mail
 from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
 from meerkat_actors.store.memory_tables import GivenRow, HeadRow, Tables
 from meerkat_actors.store.recovery import OpenRow
@@ -39,6 +40,10 @@ def _open_row(tables: Tables, sequence: int) -> OpenRow:
         now.attempts,
         now.interruptions,
         now.not_before_ms,
+        given.header,
+        now.policy,
+        now.lane,
+        now.position,
     )
 
 
@@ -59,12 +64,48 @@ def input_row_of(tables: Tables, sequence: int) -> InputRow:
         ending=now.ending,
         turn=tables.turns[now.turn] if now.turn else None,
         idempotency_key=given.idempotency_key,
+        header=given.header,
+        policy=now.policy,
+        lane=now.lane,
+        position=now.position,
+        letter=now.letter,
     )
+
+
+def letters_of(tables: Tables, identity: AgentIdentity | None, after: int, limit: int) -> tuple[Letterhead, ...]:
+    dead = (
+        sequence
+        for sequence, now in tables.progress.items()
+        if now.letter is Letter.DEAD
+        and sequence > after
+        and identity in {None, tables.identities[tables.given[sequence].identity]}
+    )
+    return tuple(
+        Letterhead(identity=tables.identities[tables.given[sequence].identity], row=input_row_of(tables, sequence))
+        for sequence in sorted(dead)[: max(limit, 0)]
+    )
+
+
+def turns_of(tables: Tables, identity: AgentIdentity, before: int | None, limit: int) -> tuple[TurnRow, ...]:
+    key = tables.names.get(identity)
+    head = None if key is None else tables.heads.get(key)
+    if head is None:
+        return ()
+    page: list[TurnRow] = []
+    sequence = head.last_turn if before is None else before
+    while len(page) < limit:
+        row = tables.turns.get(sequence)
+        if row is None or row.identity != identity:
+            break
+        page.append(row)
+        sequence = row.previous
+    return tuple(page)
 
 
 def mail_of(tables: Tables, row: GivenRow) -> Mail:
     sender = None if row.sender is None else tables.identities[row.sender]
-    return Mail(row.sequence, row.sender, sender, row.input_id, row.kind, row.content)
+    header = None if row.header is None else decode_header(row.header, row.kind)
+    return Mail(row.sequence, row.sender, sender, row.input_id, row.kind, row.content, header)
 
 
 def event_of(tables: Tables, sequence: int) -> StoredEvent | None:
@@ -121,4 +162,6 @@ def head_of(row: HeadRow) -> Head:
         message_count=row.message_count,
         sends=row.sends,
         owner=row.owner,
+        desired=row.desired,
+        is_buried=row.is_deleted,
     )

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
 
+from attrs import evolve
+
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.commits import Refused
 from meerkat_actors.records.documents import Document
 from meerkat_actors.records.ids import AgentIdentity, RunId
 from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
-from meerkat_actors.store.memory_tables import DocumentRow, ProgressRow, Tables
+from meerkat_actors.store.memory_tables import DocumentRow, Tables
 from meerkat_actors.store.memory_work import Work
 from meerkat_actors.store.runtime_refusing import generation_refusal, move_refusal, receipt_refusal, session_refusal
 
@@ -37,15 +39,16 @@ def _move(effect: MoveInput, index: int, work: Work) -> Refused | None:
     now = None if sequence is None else tables.progress[sequence]
     if sequence is None or now is None or now.state is not effect.was or now.run_id != effect.was_run:
         return move_refusal(index, effect, None if now is None else now.state)
-    row = ProgressRow(
-        effect.state,
-        now.admission,
-        effect.run_id,
-        effect.attempts,
-        effect.interruptions,
-        effect.not_before_ms,
-        effect.ending,
-        0,
+    row = evolve(
+        now,
+        state=effect.state,
+        run_id=effect.run_id,
+        attempts=effect.attempts,
+        interruptions=effect.interruptions,
+        not_before_ms=effect.not_before_ms,
+        ending=effect.ending,
+        # A place is one in a run.
+        position=now.position if effect.run_id == now.run_id else 0,
     )
     tables.put(tables.progress, sequence, row)
     if effect.ending is not None:

@@ -20,10 +20,11 @@ from meerkat_actors.records.ids import (
     RunId,
     SessionId,
 )
-from meerkat_actors.records.inputs import InputKind, InputState
+from meerkat_actors.records.inputs import InputKind, InputState, Lane, Letter
 from meerkat_actors.records.leases import Lease
 from meerkat_actors.records.runs import JournalEntry
 from meerkat_actors.records.standing import Former, SnapshotRow
+from meerkat_actors.records.status import Desired
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,6 +50,7 @@ class HeadRow:
     is_deleted: bool
     owner: int
     """The incarnation that claimed it last; 0 once released."""
+    desired: Desired = Desired.OPEN
 
 
 @hot
@@ -63,6 +65,8 @@ class GivenRow:
     digest: bytes
     sender: IdentityKey | None
     idempotency_key: str | None
+    header: bytes | None = None
+    """Canonical JSON; None for its kind's default."""
 
 
 @hot
@@ -77,6 +81,10 @@ class ProgressRow:
     not_before_ms: int
     ending: bytes | None
     turn: int
+    policy: int = 0
+    lane: Lane = Lane.QUEUE
+    position: int = 0
+    letter: Letter = Letter.NONE
 
 
 @frozen

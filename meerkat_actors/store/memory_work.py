@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, Refused
+from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId
-from meerkat_actors.store.fencing import creation_refusal
-from meerkat_actors.store.memory_tables import Counter, Tables
+from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
+from meerkat_actors.records.inputs import InputState
+from meerkat_actors.store.fencing import creation_refusal, refused
+from meerkat_actors.store.memory_tables import Counter, ProgressRow, Tables
 
 No = Refused | DuplicateInput | HeldElsewhere
 
@@ -67,3 +68,20 @@ def find_duplicate(
         admission=tables.progress[sequence].admission or 0,
         same_content=agrees and first.identity == identity and first.digest == digest,
     )
+
+
+def find_admission(work: Work, admission: AdmissionSequence) -> tuple[int, ProgressRow | None]:
+    """An admitted input's sequence, and where it is; 0 and None if there is none."""
+    sequence = work.tables.admitted.get(work.fence.key, {}).get(admission)
+    return (0, None) if sequence is None else (sequence, work.tables.progress[sequence])
+
+
+def is_staged(row: ProgressRow, run_id: RunId) -> bool:
+    """Whether the run holds the input."""
+    return row.state is InputState.STAGED and row.run_id == run_id
+
+
+def state_conflict(index: int, admission: AdmissionSequence, now: ProgressRow | None, wanted: str) -> Refused:
+    """The input is elsewhere, or nowhere."""
+    what = "is unknown" if now is None else f"is {now.state}"
+    return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} {what}, not {wanted}")

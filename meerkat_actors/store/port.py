@@ -17,7 +17,7 @@ from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
-from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.leases import News
 from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
@@ -131,8 +131,15 @@ class Store(Protocol):
         """Admitted inputs in admission order, from beyond the admission sequence ``after``."""
         ...
 
+    def page_letters(self, identity: AgentIdentity | None, *, after: int, limit: int) -> tuple[Letterhead, ...]:
+        """Dead letters that nobody looked after yet, of one identity or of all, oldest first.
+
+        From beyond the store sequence ``after`` (0: the beginning). What belongs to a tombstone is listed, too.
+        """
+        ...
+
     def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
-        """Boundaries newest first, from the one with sequence ``before`` (None: the last) on.
+        """Boundaries newest first, from the one with sequence ``before`` (None: the last) on, of all generations.
 
         A reader goes on with ``before=rows[-1].previous`` until that is 0.
         """

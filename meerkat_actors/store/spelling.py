@@ -14,6 +14,7 @@ from meerkat_actors.records.commits import RefusalReason, Refused
 from meerkat_actors.records.continuity_effects import CreateRecord
 from meerkat_actors.records.effects import (
     AppendTurn,
+    BeginGeneration,
     ChargeRun,
     CreateIdentity,
     DropJournal,
@@ -22,6 +23,8 @@ from meerkat_actors.records.effects import (
     InsertInput,
     OwnerUnit,
     RecordStep,
+    Recreate,
+    ResolveStep,
     SendMail,
     Stage,
     TakeMail,
@@ -44,9 +47,12 @@ _IDS: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
         ChargeRun: ("run_id",),
         EndInput: ("run_id",),
         RecordStep: ("run_id",),
+        ResolveStep: ("run_id",),
         DropJournal: ("run_id",),
         SendMail: ("input_id",),
         AppendTurn: ("run_id",),
+        BeginGeneration: ("session_id",),
+        Recreate: ("session_id",),
         MoveInput: ("run_id", "was_run"),
         RecordReceipt: ("run_id",),
     }

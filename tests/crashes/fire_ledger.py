@@ -27,6 +27,7 @@ from meerkat_actors.records.effects import (
 )
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.ids import uuid_bytes
+from meerkat_actors.records.outcomes import AbandonReason
 from meerkat_actors.records.runtime_effects import DropDocument, PutDocument, RecordReceipt
 from tests.store.writing import changed
 
@@ -169,8 +170,9 @@ class Ledger:
                 self._change(self.admitted(name, effect.admission), state=CONSUMED, turn=fence.version + 1)
             case EndInput(abandoned=abandoned):
                 assert abandoned is not None
-                ending = encode_abandoned(abandoned)
-                self._change(self.admitted(name, effect.admission), state=ABANDONED, ending=ending)
+                ended = self.admitted(name, effect.admission)
+                attempts = self.inputs[ended].attempts + (abandoned.reason is AbandonReason.ATTEMPTS_EXHAUSTED)
+                self._change(ended, state=ABANDONED, ending=encode_abandoned(abandoned), attempts=attempts)
             case RecordStep():
                 key = (str(name), uuid_bytes(effect.run_id), effect.name, effect.nth)
                 self.journal[key] = (effect.arguments, effect.result)

@@ -139,6 +139,7 @@ async def note_outcome(agent: meerkat.AgentHandle, input_id: meerkat.InputId, lo
     if isinstance(outcome, meerkat.Abandoned):
         log.note(GivenUp(identity=agent.identity, input_id=input_id, reason=str(outcome)))
         return
+    assert isinstance(outcome, meerkat.Consumed)
     receipt = outcome.receipt
     log.note(
         Consumed(

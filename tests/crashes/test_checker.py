@@ -182,7 +182,13 @@ def test_where_nothing_was_acknowledged_nothing_need_be(tmp_path: Path) -> None:
         ("mail", sql("DELETE FROM input WHERE sender IS NOT NULL")),
         ("member", sql("DELETE FROM head WHERE kind = 'lead'")),
         ("unfinished", sql("UPDATE input SET state = 2, turn = NULL WHERE sender IS NOT NULL")),
-        ("unfinished", sql("INSERT INTO journal SELECT key, zeroblob(16), 's', 1, x'00', x'00' FROM head LIMIT 1")),
+        (
+            "unfinished",
+            sql(
+                "INSERT INTO journal (identity, run, name, nth, arguments, result)"
+                " SELECT key, zeroblob(16), 's', 1, x'00', x'00' FROM head LIMIT 1"
+            ),
+        ),
         ("told", sql("UPDATE turn SET digest = zeroblob(32)")),
         ("told", in_body(forget_inputs)),
     ],

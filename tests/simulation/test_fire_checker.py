@@ -69,7 +69,8 @@ HARMS = {
     "a grant is another's": "UPDATE continuity SET holder = 'other'",
     "a session is bound to another": "UPDATE session SET generation = 3",
     "a step of an ended run is back": (
-        "INSERT INTO journal SELECT identity, run, 'fetch', 1, zeroblob(32), x'31' FROM turn LIMIT 1"
+        "INSERT INTO journal (identity, run, name, nth, arguments, result)"
+        " SELECT identity, run, 'fetch', 1, zeroblob(32), x'31' FROM turn LIMIT 1"
     ),
     "a key without its row": "UPDATE turn SET identity = 77",
 }

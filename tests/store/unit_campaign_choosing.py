@@ -13,6 +13,7 @@ from meerkat_actors.records.ids import AgentIdentity, FencingToken
 from meerkat_actors.records.runtime_effects import RecordReceipt
 from meerkat_actors.store import Store
 from tests.store.unit_campaign_effects import RUNTIME_MAKERS, append, continuity, create, exhume
+from tests.store.unit_campaign_lives import govern, recreate
 from tests.store.unit_campaign_sides import Planned
 from tests.store.unit_campaign_sight import NAMES, OWNERS, Sight, World, authority_of, look
 from tests.store.unit_campaign_spoiling import spoil
@@ -26,6 +27,10 @@ AT_HOME: Final = 0.9
 """How often what is tried is what the identity is there for."""
 CLAIMS: Final = 0.06
 RELEASES: Final = 0.02
+GOVERNS: Final = 0.08
+"""How often a unit says what is wanted of its identity."""
+RECREATES: Final = 0.5
+"""How often who lifts a tombstone makes an agent of it, and no record of the facade's."""
 REPEATS: Final = 0.08
 """How often the id or the key of an input was there before."""
 SHARED_KEYS: Final = ("job", "other", "third")
@@ -62,7 +67,7 @@ def _sensible(sight: Sight, *, is_calm: bool) -> Unit:
     if sight.authority is None:
         effects = create(sight)
     elif not sight.is_alive:
-        effects = exhume(sight) if is_at_home else _runtime(sight)
+        effects = _lifted(sight) if is_at_home else _runtime(sight)
     elif sight.is_opaque:
         effects = continuity(sight) if is_at_home else _runtime(sight)
     else:
@@ -80,6 +85,10 @@ def _served(sight: Sight) -> tuple[Effect, ...]:
     return (Release(),) if sight.chance.random() < RELEASES else _runtime(sight)
 
 
+def _lifted(sight: Sight) -> tuple[Effect, ...]:
+    return recreate(sight) if sight.chance.random() < RECREATES else exhume(sight)
+
+
 def _runtime(sight: Sight) -> tuple[Effect, ...]:
     effects: list[Effect] = []
     for maker in sight.chance.choices(_MAKERS, _WEIGHTS, k=sight.chance.choice((1, 1, 1, 2, 2, 3, 4, 5, 6))):
@@ -90,8 +99,12 @@ def _runtime(sight: Sight) -> tuple[Effect, ...]:
             effects.append(effect)
     consumes = any(isinstance(each, EndInput) and each.abandoned is None for each in effects)
     proves = any(isinstance(each, RecordReceipt) for each in effects)
-    if consumes or proves or not effects or sight.chance.random() < 0.3:
+    governs = sight.chance.random() < GOVERNS
+    appends = consumes or proves or (not effects and not governs) or sight.chance.random() < 0.3
+    if appends:
         effects.append(append(sight))
+    if governs:
+        effects.append(govern(sight, is_boundary=appends))
     return tuple(effects)
 
 

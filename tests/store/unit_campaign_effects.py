@@ -29,8 +29,10 @@ from meerkat_actors.records.effects import (
     EndInput,
     InsertInput,
     RecordStep,
+    ResolveStep,
     SendMail,
     SetConfig,
+    SettleLetter,
     Stage,
     TakeMail,
 )
@@ -42,8 +44,9 @@ from meerkat_actors.records.ids import (
     IdentityKey,
     RunId,
 )
-from meerkat_actors.records.inputs import InputKind, InputState
-from meerkat_actors.records.outcomes import Abandoned, AbandonReason
+from meerkat_actors.records.inputs import InputKind, InputState, Lane
+from meerkat_actors.records.outcomes import DEAD_LETTERS, Abandoned, AbandonReason
+from meerkat_actors.records.runs import CHECKPOINT
 from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
 from tests.store.unit_campaign_sight import NAMES, STRANGERS, Sight, number_of
 
@@ -51,6 +54,12 @@ CONTENTS: Final = (b'"one"', b'"two"', b"{}")
 DOCUMENT_KINDS: Final = ("ops", "login")
 DOCUMENT_KEYS: Final = ("a", "b")
 KINDS: Final = ("worker", "worker", "worker", "reviewer", "@other")
+HEADERS: Final = (b'{"correlation_id":"7"}', b'{"mode":"steer"}', '{"supersession_key":"é"}'.encode())
+"""Of any kind, also of the one that a mistake makes of it."""
+RULES: Final = (8, 12)
+"""For every kind."""
+SPECIAL: Final = 0.4
+"""How often an input or mail is no plain one."""
 RECEIPT_RUNS: Final = 3
 """Recent runs of which one gets another receipt."""
 
@@ -62,8 +71,11 @@ def insert(sight: Sight) -> InsertInput:
     admission = AdmissionSequence(sight.next_admission)
     sight.next_admission += 1
     key = f"key {number_of(sight.world.new_id())}" if chance.random() < 0.3 else None
-    run = sight.run_or_new() if chance.random() < 0.4 else None
-    return InsertInput(admission, sight.world.new_input(), InputKind.PROMPT, content, content_digest(content), key, run)
+    lane, policy = _lane_and_rule(sight)
+    run = sight.run_for(lane) if lane is not Lane.NONE and chance.random() < 0.4 else None
+    kind, header = _kind_and_header(sight, InputKind.PROMPT)
+    digest = content_digest(content)
+    return InsertInput(admission, sight.world.new_input(), kind, content, digest, key, run, header, policy, lane)
 
 
 def take(sight: Sight) -> TakeMail | None:
@@ -74,12 +86,15 @@ def take(sight: Sight) -> TakeMail | None:
         return None
     admission = AdmissionSequence(sight.next_admission)
     sight.next_admission += 1
-    run = sight.run_or_new() if sight.chance.random() < 0.4 else None
-    return TakeMail(number_of(mail.input_id), IdentityKey(NAMES.index(mail.sender) + 1), admission, run)
+    lane, policy = _lane_and_rule(sight)
+    run = sight.run_for(lane) if lane is not Lane.NONE and sight.chance.random() < 0.4 else None
+    sender = IdentityKey(NAMES.index(mail.sender) + 1)
+    return TakeMail(number_of(mail.input_id), sender, admission, run, policy, lane)
 
 
 def stage(sight: Sight) -> Stage | None:
-    return Stage(sight.queued.pop(0), sight.run_or_new()) if sight.queued else None
+    position = sight.chance.choice((0, 0, 0, 1, 2))
+    return Stage(sight.queued.pop(0), sight.run_or_new(), position) if sight.queued else None
 
 
 def charge(sight: Sight) -> ChargeRun | None:
@@ -94,8 +109,17 @@ def consume(sight: Sight) -> EndInput | None:
 
 
 def abandon(sight: Sight) -> EndInput | None:
+    if not sight.staged:
+        return None
     reason = sight.chance.choice(tuple(AbandonReason))
-    return EndInput(*sight.staged.pop(0), Abandoned(reason, "no")) if sight.staged else None
+    admission, run = sight.staged.pop(0)
+    if reason in DEAD_LETTERS:
+        sight.letters.append(admission)
+    return EndInput(admission, run, Abandoned(reason, "no"))
+
+
+def settle(sight: Sight) -> SettleLetter | None:
+    return SettleLetter(sight.letters.pop(0)) if sight.letters else None
 
 
 def move(sight: Sight) -> MoveInput | None:
@@ -117,11 +141,22 @@ def move(sight: Sight) -> MoveInput | None:
 def record(sight: Sight) -> RecordStep | None:
     if not sight.staged:
         return None
+    chance = sight.chance
     admission, run = sight.staged[0]
-    name = sight.chance.choice(("fetch", "ask"))
+    name = chance.choice(("fetch", "ask", CHECKPOINT))
     nth = 1 + sum(step[0] == name for step in sight.steps)
     sight.steps.add((name, nth))
-    return RecordStep(admission, run, name, nth, b"arguments", sight.chance.choice(CONTENTS))
+    is_once = chance.random() < 0.5
+    if is_once and chance.random() < 0.7:
+        sight.intents.append((run, name, nth))
+        return RecordStep(admission, run, name, nth, b"arguments", b"", is_once)
+    return RecordStep(admission, run, name, nth, b"arguments", chance.choice(CONTENTS), is_once)
+
+
+def resolve(sight: Sight) -> ResolveStep | None:
+    if not sight.intents:
+        return None
+    return ResolveStep(*sight.intents.pop(0), sight.chance.choice((None, *CONTENTS)))
 
 
 def drop_journal(sight: Sight) -> DropJournal:
@@ -134,7 +169,20 @@ def send(sight: Sight) -> SendMail:
     recipient = chance.choice(STRANGERS if chance.random() < 0.1 else NAMES)
     digest = content_digest(content)
     number = chance.randrange(9)
-    return SendMail(recipient, sight.world.new_input(), InputKind.PEER_MESSAGE, content, digest, number)
+    kind, header = _kind_and_header(sight, InputKind.PEER_MESSAGE)
+    return SendMail(recipient, sight.world.new_input(), kind, content, digest, number, header)
+
+
+def _kind_and_header(sight: Sight, plain: InputKind) -> tuple[InputKind, bytes | None]:
+    if sight.chance.random() >= SPECIAL:
+        return plain, None
+    return sight.chance.choice(tuple(InputKind)), sight.chance.choice((None, *HEADERS))
+
+
+def _lane_and_rule(sight: Sight) -> tuple[Lane, int]:
+    if sight.chance.random() >= SPECIAL:
+        return Lane.QUEUE, 0
+    return sight.chance.choice(tuple(Lane)), sight.chance.choice((0, *RULES))
 
 
 def configure(sight: Sight) -> SetConfig:
@@ -193,8 +241,10 @@ RUNTIME_MAKERS: Final[tuple[tuple[Maker, int], ...]] = (
     (charge, 3),
     (consume, 6),
     (abandon, 3),
+    (settle, 2),
     (move, 4),
     (record, 4),
+    (resolve, 3),
     (drop_journal, 2),
     (send, 5),
     (configure, 1),

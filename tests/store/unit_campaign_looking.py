@@ -11,7 +11,7 @@ from attrs import Factory, define, evolve
 from meerkat_actors.records.activation import Broken
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.continuity_effects import CreateRecord, RebindSession, ResetRecord
-from meerkat_actors.records.effects import CreateIdentity, InsertInput, SendMail, Unit
+from meerkat_actors.records.effects import BeginGeneration, CreateIdentity, InsertInput, Recreate, SendMail, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.runtime_effects import BindSession, DropDocument, PutDocument, RecordReceipt
 from meerkat_actors.records.standing import Standing
@@ -49,7 +49,9 @@ class Asked:
                 case SendMail():
                     self.inputs[effect.input_id] = self.units
                     self.names[effect.recipient] = None
-                case CreateIdentity() | CreateRecord() | RebindSession() | ResetRecord() | BindSession():
+                case CreateIdentity() | BeginGeneration() | Recreate() | BindSession():
+                    self.sessions[effect.session_id] = None
+                case CreateRecord() | RebindSession() | ResetRecord():
                     self.sessions[effect.session_id] = None
                 case PutDocument() | DropDocument():
                     self.documents[effect.kind, effect.key] = None
@@ -59,7 +61,7 @@ class Asked:
                     pass
 
 
-_PICTURE: Final = "activations, mail, inputs, turns, work, identities, events and standings"
+_PICTURE: Final = "activations, mail, inputs, turns, work, identities, events, standings and letters"
 
 Album = dict[str, Any]
 """By the name of what was asked."""
@@ -73,6 +75,7 @@ def everything(store: Store, asked: Asked) -> Album:
         "events in the order of their units": list(_order(store, asked)),
         "identities in pages": list(_identities(store)),
         "inputs in pages": {name: list(_inputs(store, name)) for name in names},
+        "letters in pages": {name: list(_letters(store, name)) for name in (None, *names)},
         "turns in pages": {name: list(_turns(store, name)) for name in names},
         "inputs by id": [_found(store, name, input_id) for input_id in asked.inputs for name in NAMES],
         "snapshots": [documents(store, session) for session in asked.sessions],
@@ -100,6 +103,7 @@ def sizes(album: Album) -> Counter[str]:
             "inputs": sum(map(len, album["inputs in pages"].values())),
             "turns": sum(map(len, album["turns in pages"].values())),
             "events": len(album[_PICTURE][3]),
+            "letters": len(album["letters in pages"][None]),
             "snapshots": sum(map(len, album["snapshots"])),
             "documents": sum(found is not None for found in album["documents"]),
             "receipts": sum(found is not None for run in album["receipts"] for found in run[:-1]),
@@ -126,6 +130,14 @@ def _inputs(store: Store, name: AgentIdentity) -> Iterator[object]:
         while page := store.page_inputs(name, after=after, limit=PAGE, newest_first=newest_first):
             yield from ((row.admission, row.input_id, row.state) for row in page)
             after = page[-1].admission
+
+
+def _letters(store: Store, name: AgentIdentity | None) -> Iterator[object]:
+    after = 0
+    while page := store.page_letters(name, after=after, limit=PAGE):
+        assert page[0].row.sequence > after, "a reader who goes on comes to no end"
+        yield from ((found.identity, found.row.admission, found.row.input_id) for found in page)
+        after = page[-1].row.sequence
 
 
 def _turns(store: Store, name: AgentIdentity) -> Iterator[object]:

@@ -33,7 +33,7 @@ def shrunk(history: Sequence[Moment], fails: Callable[[Sequence[Moment]], bool])
     now = tuple(history)
     while True:
         before = now
-        now = _fewer(now, search.still_fails)
+        now = fewer(now, search.still_fails)
         for place in range(len(now)):
             now = _plainer(now, place, search)
         if now == before:
@@ -49,7 +49,7 @@ def _plainer(history: tuple[Moment, ...], place: int, search: _Search) -> tuple[
         return search.still_fails((*history[:place], other, *history[place + 1 :]))
 
     poison = 0 if batch.poison and still_fails(Batch(batch.planned, 0)) else batch.poison
-    batch = Batch(_fewer(batch.planned, lambda planned: still_fails(Batch(planned, poison))), poison)
+    batch = Batch(fewer(batch.planned, lambda planned: still_fails(Batch(planned, poison))), poison)
     for number in range(len(batch.planned)):
         batch = _leaner(batch, number, still_fails)
     return (*history[:place], batch, *history[place + 1 :])
@@ -62,10 +62,10 @@ def _leaner(batch: Batch, number: int, still_fails: Callable[[Batch], bool]) -> 
         leaner = evolve(each, unit=Unit(each.unit.fence, effects))
         return Batch((*batch.planned[:number], leaner, *batch.planned[number + 1 :]), batch.poison)
 
-    return with_effects(_fewer(each.unit.effects, lambda effects: still_fails(with_effects(effects))))
+    return with_effects(fewer(each.unit.effects, lambda effects: still_fails(with_effects(effects))))
 
 
-def _fewer(items: tuple[T, ...], still_fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
+def fewer(items: tuple[T, ...], still_fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
     """Leave out what can be left out: halves first, then less and less."""
     size = len(items)
     while size:

@@ -20,7 +20,7 @@ from meerkat_actors.records.continuity_effects import (
     RollBackRecord,
     SaveSnapshot,
 )
-from meerkat_actors.records.effects import AppendTurn, Claim, Effect, TakeMail, Unit
+from meerkat_actors.records.effects import AppendTurn, Claim, Effect, Recreate, TakeMail, Unit
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.ids import (
     COUNTER_MAX,
@@ -97,7 +97,7 @@ def mended(planned: Planned, now: Authority | None) -> Planned:
 
     def effect_of(effect: Effect) -> Effect:
         match effect:
-            case Claim() | Exhume():
+            case Claim() | Exhume() | Recreate():
                 return evolve(effect, previous=FencingToken(_moved(effect.previous, token)))
             case AppendTurn():
                 return evolve(effect, version=CheckpointVersion(_moved(effect.version, version)))

@@ -26,7 +26,7 @@ from meerkat_actors.records.ids import (
     RunId,
     SessionId,
 )
-from meerkat_actors.records.inputs import InputState, Mail
+from meerkat_actors.records.inputs import InputState, Lane, Mail
 from meerkat_actors.records.standing import Authority, Standing
 from meerkat_actors.store import Store
 from tests.store.writing import uuid_of
@@ -44,6 +44,8 @@ MAIL_MAX: Final = 64
 """Mail of one recipient that may be taken in one batch."""
 
 RECENT: Final = 40
+LETTERS_MAX: Final = 9
+"""Dead letters that one unit may settle."""
 
 
 def number_of(uuid: str) -> int:
@@ -102,7 +104,13 @@ class Sight:
     next_admission: int = 1
     run: RunId | None = None
     """The live one."""
+    parked: RunId | None = None
+    """The other one."""
     steps: set[tuple[str, int]] = Factory(set[tuple[str, int]])
+    intents: list[tuple[RunId, str, int]] = Factory(list[tuple[RunId, str, int]])
+    """Steps without a result."""
+    letters: list[AdmissionSequence] = Factory(list[AdmissionSequence])
+    """Dead ones."""
     config_version: int = 0
     mail: list[Mail] = Factory(list[Mail])
 
@@ -125,6 +133,14 @@ class Sight:
             self.run = self.world.new_run()
         return self.run
 
+    def run_for(self, lane: Lane) -> RunId:
+        """The live run; what is steered may have another one."""
+        if lane is not Lane.STEER or self.chance.random() < 0.6:
+            return self.run_or_new()
+        if self.parked is None:
+            self.parked = self.world.new_run()
+        return self.parked
+
 
 def look(chance: Random, world: World, model: Store, name: AgentIdentity, owner: int, *, afresh: bool) -> Sight:
     """See an identity. An owner that does not look ``afresh`` keeps the fence of its last unit."""
@@ -139,8 +155,13 @@ def look(chance: Random, world: World, model: Store, name: AgentIdentity, owner:
         sight.queued = [each.admission for each in found.queued]
         if found.run is not None:
             sight.run = found.run.run_id
-            sight.staged = [(each.admission, found.run.run_id) for each in found.run.members]
             sight.steps = set(found.run.journal)
+        if found.parked is not None:
+            sight.parked = found.parked.run_id
+        for run in (found.run, found.parked):
+            if run is not None:
+                sight.staged += [(each.admission, run.run_id) for each in run.members]
+                sight.intents += [(run.run_id, *step) for step, entry in run.journal.items() if not entry.result]
         if found.config is not None:
             sight.config_version = found.config.version
         sight.mail = [
@@ -148,6 +169,8 @@ def look(chance: Random, world: World, model: Store, name: AgentIdentity, owner:
         ]
     else:
         _see_inputs(sight)
+    dead = model.page_letters(name, after=0, limit=LETTERS_MAX)
+    sight.letters = [found.row.admission for found in dead if found.row.admission is not None]
     return sight
 
 

@@ -8,7 +8,19 @@ from typing import Any, Final, TypeVar
 from attrs import evolve, fields
 
 from meerkat_actors.records.continuity_effects import BuryRecord, CreateRecord, Exhume, Grant
-from meerkat_actors.records.effects import AppendTurn, Claim, CreateIdentity, Effect, Release, TakeMail, Unit
+from meerkat_actors.records.effects import (
+    AppendTurn,
+    BeginGeneration,
+    Bury,
+    Claim,
+    CreateIdentity,
+    Effect,
+    Recreate,
+    Release,
+    SetDesired,
+    TakeMail,
+    Unit,
+)
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.ids import (
     COUNTER_MAX,
@@ -18,9 +30,11 @@ from meerkat_actors.records.ids import (
     Generation,
     IdentityKey,
 )
-from meerkat_actors.records.inputs import InputKind, InputState
+from meerkat_actors.records.inputs import InputKind, InputState, Lane
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
-from tests.store.unit_campaign_effects import CONTENTS, RUNTIME_MAKERS, continuity
+from meerkat_actors.records.runtime_effects import RecordReceipt
+from meerkat_actors.records.status import Desired
+from tests.store.unit_campaign_effects import CONTENTS, HEADERS, RUNTIME_MAKERS, append, continuity
 from tests.store.unit_campaign_sight import NAMES, Sight, number_of
 
 R = TypeVar("R")
@@ -55,7 +69,6 @@ NOBODYS_KEY: Final = IdentityKey(2**40)
 """Given to nobody, in no store."""
 
 _BODY: Final = fields(AppendTurn).body.name
-_ENUMS: Final[tuple[type[InputKind | InputState | AbandonReason], ...]] = (InputKind, InputState, AbandonReason)
 
 
 def spoil(sight: Sight, unit: Unit) -> Unit:
@@ -137,6 +150,10 @@ def _with_a_stranger(sight: Sight, unit: Unit) -> Unit:
         Claim(FencingToken(token - 1)),
         Exhume(FencingToken(token - 1)),
         CreateIdentity("worker", sight.session),
+        Recreate(FencingToken(token - 1), "worker", sight.world.new_session()),
+        BeginGeneration(sight.world.new_session()),
+        SetDesired(chance.choice(tuple(Desired))),
+        Bury(),
         Grant("cat"),
         BuryRecord(sight.session),
         Release(),
@@ -166,6 +183,17 @@ def _out_of_turn(sight: Sight, unit: Unit) -> Unit:
     return Unit(sight.fence, (take,))
 
 
+def _proven_again(sight: Sight, unit: Unit) -> Unit:
+    # A receipt that the run has.
+    runs = [run for (name, run), count in sight.world.receipts.items() if name == sight.name and count]
+    if not runs:
+        return _other_fence(sight, unit)
+    sight.run = sight.chance.choice(runs)
+    count = sight.world.receipts[sight.name, sight.run]
+    again = RecordReceipt(sight.run, sight.chance.randrange(1, count + 1))
+    return Unit(sight.fence, (again, append(sight)))
+
+
 def _nothing(_: Sight, unit: Unit) -> Unit:
     return evolve(unit, effects=())
 
@@ -181,6 +209,7 @@ _WAYS: Final[tuple[Callable[[Sight, Unit], Unit], ...]] = (
     _created_again,
     _out_of_turn,
     _out_of_turn,
+    _proven_again,
     _twice,
     _without,
     _with_a_stranger,
@@ -194,10 +223,16 @@ def _other_values(sight: Sight, name: str, value: object) -> Sequence[object]:
     match value:
         case bool():
             return (not value,)
+        case Lane():
+            return (*Lane, 1, 3)
         case int():
             return _counters(value)
-        case InputKind() | InputState():
+        case InputKind() | InputState() | Desired():
             return tuple(type(value))
+        case _ if name == "header":
+            return (*HEADERS, "{}")
+        case _ if name == "result":
+            return (b"", *CONTENTS)
         case bytes() if name == "digest":
             return (b"", value[:-1], value + b"\0", bytes(32))
         case bytes():

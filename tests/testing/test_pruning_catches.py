@@ -25,6 +25,7 @@ CAUGHT: Final[tuple[tuple[type[MemoryStore], str], ...]] = (
     (broken_pruning.TakesInputsWithoutABound, "pruning.without_a_bound_no_input_loses_its_content"),
     (broken_pruning.MeansDryRuns, "pruning.pruning_twice_is_pruning_once[one row]"),
     (broken_pruning.OnlyEverTells, "pruning.an_input_that_was_pruned_lost_its_content_and_nothing_else"),
+    (broken_pruning.OnlyEverTells, "pruning.what_ended_without_a_turn_is_pruned_too"),
     (broken_pruning.OnlyEverTells, "pruning.mail_is_pruned_once_it_was_consumed"),
     (broken_pruning.OnlyEverTells, "pruning.steps_of_a_run_that_is_over_go"),
     (broken_pruning.StopsAfterOneChunk, "pruning.pruning_twice_is_pruning_once[three rows]"),

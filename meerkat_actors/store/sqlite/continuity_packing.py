@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -21,7 +20,7 @@ from meerkat_actors.records.continuity_effects import (
 )
 from meerkat_actors.records.ids import uuid_bytes
 from meerkat_actors.store.sqlite import continuity_statements as statements
-from meerkat_actors.store.sqlite.rows import Row
+from meerkat_actors.store.sqlite.rows import Row, Rows
 from meerkat_actors.store.sqlite.steps import Step
 
 CONTINUITY_STEPS: Final = (
@@ -62,9 +61,6 @@ CONTINUITY_STEPS: Final = (
     ROLL_BACK,
     BURY,
 ) = range(len(CONTINUITY_STEPS))
-
-Rows = defaultdict[int, list[Row]]
-"""One list for each step that has any."""
 
 
 def _exhume(rows: Rows, guard: Row, effect: Exhume, incarnation: int) -> None:

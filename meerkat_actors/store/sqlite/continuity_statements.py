@@ -11,7 +11,7 @@ from typing import Final
 # Lifts a tombstone: only from the token that the writer read. ?5 is that token, ?6 the incarnation, ?7 the new kind.
 EXHUME_HEAD: Final = """
 UPDATE head
-   SET token = ?2, owner = ?6, kind = ?7, tombstone = 0
+   SET token = ?2, owner = ?6, kind = ?7, tombstone = 0, desired = 'open'
  WHERE key = ?1 AND token = ?5 AND generation = ?3 AND version = ?4 AND tombstone = 1
 """
 

@@ -204,7 +204,7 @@ def _examine_one(subject: Subject, tables: dict[str, Stream], incarnation: int, 
     examine_admissions(subject, tables["admission"], waiting)
     examine_sent(subject, tables["mail"])
     examine_journal(subject, tables["journal"], waiting)
-    sessions = examine_sessions(subject, tables["session"])
+    sessions = examine_sessions(subject, tables["session"], has_holder=tables["continuity"].key == subject.key)
     examine_configs(subject, tables["agent_config"])
     examine_receipts(subject, tables["receipt"], walk)
     versions = examine_continuity(subject, tables["continuity"], sessions)

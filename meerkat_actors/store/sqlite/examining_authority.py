@@ -13,6 +13,7 @@ from meerkat_actors.records.codec import content_digest
 from meerkat_actors.records.ids import is_uuid, uuid_bytes, uuid_text
 from meerkat_actors.records.machine_lifecycle import decode_lifecycle
 from meerkat_actors.records.operations import decode_operations
+from meerkat_actors.records.status import Desired
 from meerkat_actors.records.transcripts import parse_transcript
 from meerkat_actors.store.legible import UNDECODABLE
 from meerkat_actors.store.runtime_documents import (
@@ -50,12 +51,18 @@ def examine_head(subject: Subject, walk: Walk, incarnation: int) -> None:
     if head.kind.startswith("@") and subject.is_agent:
         subject.say(Check.HEAD, f"its kind {head.kind!a} is no facade's")
     if head.tombstone:
-        # Only the continuity facade buries, and nothing is left of what it buried.
-        subject.demand(Check.HEAD, subject.is_opaque and head.version == 0, "deleted, and it was never buried")
+        # The runtime leaves what was, the continuity facade nothing; nobody else buries.
+        is_buried = head.version == 0 if subject.is_opaque else head.desired == Desired.DESTROYED
+        subject.demand(Check.HEAD, is_buried and not subject.is_ledger, "deleted, and it was never buried")
+    if subject.is_ledger:
+        subject.demand(Check.HEAD, head.desired == Desired.OPEN, f"{head.desired}, and nobody asks that of a facade's")
     if walk.generation > head.generation:
         subject.say(Check.HEAD, f"is of generation {head.generation}, and has boundaries of {walk.generation}")
-    if walk.generation != head.generation or subject.is_opaque:
+    if subject.is_opaque:
         walk = Walk()
+    elif walk.generation != head.generation:
+        # Nothing of the generation yet, and its first boundary will follow the last one of all.
+        walk = Walk(last_turn=walk.last_turn)
     compared: tuple[tuple[str, int | bytes, int | bytes], ...] = (
         ("last_turn", head.last_turn, walk.last_turn),
         ("digest", head.digest, walk.digest),
@@ -69,8 +76,8 @@ def examine_head(subject: Subject, walk: Walk, incarnation: int) -> None:
         subject.say(Check.HEAD, f"version is {head.version}, and its boundaries say {walk.version}")
 
 
-def examine_sessions(subject: Subject, stream: Stream) -> Sessions:
-    """Look at the sessions that are bound to this identity."""
+def examine_sessions(subject: Subject, stream: Stream, *, has_holder: bool) -> Sessions:
+    """Look at the sessions that are bound to this identity; ``has_holder``: the continuity facade knows it, too."""
     sessions = {session: generation for _, session, generation in stream.take(subject.key)}
     head = subject.head
     if head is None:
@@ -81,10 +88,17 @@ def examine_sessions(subject: Subject, stream: Stream) -> Sessions:
     # A tombstone's generation is the highest that ever began, which its last session need not be of.
     if bound != head.generation and not (head.tombstone and bound is not None and bound < head.generation):
         subject.say(Check.SESSION, f"session {uuid_text(head.session)} is not bound to generation {head.generation}")
-    if not subject.is_opaque and any(generation != head.generation for generation in sessions.values()):
+    if not subject.is_opaque and any(
+        generation > head.generation or (subject.is_ledger and generation < head.generation)
+        for generation in sessions.values()
+    ):
         subject.say(Check.SESSION, "a session is bound to a generation that never began")
-    if subject.is_agent and len(sessions) > 1:
-        subject.say(Check.SESSION, f"an agent has one session, and {len(sessions)} are bound to it")
+    # A facade that served it before may have had several sessions in a generation, and rolled some back.
+    if subject.is_agent and not has_holder and len(sessions) != head.generation + 1:
+        subject.say(
+            Check.SESSION,
+            f"an agent has one session a generation, and {len(sessions)} are bound to {head.generation + 1}",
+        )
     return sessions
 
 
@@ -133,7 +147,8 @@ def examine_continuity(subject: Subject, stream: Stream, sessions: Sessions) -> 
     for _, token, _holder, floor, generation, session, version in rows:
         subject.demand(Check.FENCE, token <= head.token, f"a holder has token {token}, and {head.token} is the highest")
         begun = max(sessions.values(), default=0)
-        if floor != begun or floor < head.generation:
+        # What the runtime resets, or makes anew, goes beyond the floor.
+        if floor > begun or (subject.is_opaque and floor < max(begun, head.generation)):
             subject.say(
                 Check.CONTINUITY, f"its floor is {floor}; generation {begun} began, and {head.generation} is current"
             )

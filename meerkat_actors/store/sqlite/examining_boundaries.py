@@ -11,23 +11,38 @@ from typing import Any, Final, NamedTuple
 import orjson
 from attrs import define
 
+from meerkat_actors.machines.policy import policy_of
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.codec import DIGEST_ZERO, content_digest, extend_chain
-from meerkat_actors.records.ids import AgentIdentity, CheckpointVersion, Generation, InputId, RunId, uuid_text
+from meerkat_actors.records.codec import DIGEST_ZERO, content_digest, decode_header, extend_chain
+from meerkat_actors.records.ids import (
+    AgentIdentity,
+    CheckpointVersion,
+    Generation,
+    InputId,
+    RunId,
+    uuid_bytes,
+    uuid_text,
+)
+from meerkat_actors.records.inputs import InputKind
+from meerkat_actors.records.outcomes import ReceiptOutcome
 from meerkat_actors.records.run_boundary import decode_boundary
 from meerkat_actors.store.legible import UNDECODABLE
 from meerkat_actors.store.sqlite.examining_findings import Check
 from meerkat_actors.store.sqlite.examining_inputs import examine_input
 from meerkat_actors.store.sqlite.examining_streams import Stream
 from meerkat_actors.store.sqlite.examining_subject import Input, Subject
-from meerkat_actors.store.sqlite.rows import Database
+from meerkat_actors.store.sqlite.rows import ABANDONED, Database
 
 _SORTED: Final = orjson.OPT_SORT_KEYS
-_AGENT_KEYS: Final = frozenset({"count", "log", "state", "text"})
+_AGENT_KEYS: Final = frozenset({"contributors", "count", "log", "outcome", "state", "text"})
 _ROLES: Final = frozenset({"user", "assistant", "notice"})
 
 _READ_RECEIPT: Final = """
 SELECT turn FROM receipt WHERE identity = ?1 AND run = ?2 AND sequence = ?3
+"""
+
+_READ_CONTRIBUTOR: Final = """
+SELECT identity, state, run FROM input WHERE input_id = ?1
 """
 
 
@@ -74,7 +89,7 @@ def walk_boundaries(subject: Subject, turns: Stream, inputs: Stream, database: D
 
 
 def _members(subject: Subject, inputs: Stream, turn: _Turn) -> list[Input]:
-    """The inputs that name this boundary, in admission order."""
+    """The inputs that name this boundary, in the order in which its run took them up."""
     members: list[Input] = []
     while (row := inputs.next) is not None and row[0] == subject.key and row[1] is not None and row[1] <= turn.seq:
         one = Input(*inputs.pop())
@@ -87,6 +102,7 @@ def _members(subject: Subject, inputs: Stream, turn: _Turn) -> list[Input]:
         if one.seq >= turn.seq:
             subject.say(Check.RECEIPT, f"boundary {turn.seq} consumed input {one.seq}, which came later")
         members.append(one)
+    members.sort(key=lambda one: (one.position, one.admission or 0))
     return members
 
 
@@ -103,8 +119,8 @@ def _follow(subject: Subject, walk: Walk, turn: _Turn) -> None:
     if turn.generation < walk.generation:
         subject.say(Check.CHAIN, f"{where} is of generation {turn.generation}, and {walk.generation} had begun")
     if turn.generation != walk.generation:
-        # A reset begins a transcript of its own.
-        walk.last_turn, walk.version, walk.digest, walk.count, walk.last_state = 0, 0, DIGEST_ZERO, 0, 0
+        # A reset begins a transcript of its own, behind what was.
+        walk.version, walk.digest, walk.count, walk.last_state = 0, DIGEST_ZERO, 0, 0
     if turn.version != walk.version + 1:
         subject.say(Check.CHAIN, f"{where} is version {turn.version}, and {walk.version + 1} is next")
     if turn.previous != walk.last_turn:
@@ -122,12 +138,16 @@ def _read(subject: Subject, walk: Walk, turn: _Turn, members: list[Input], datab
             _read_receipt(subject, walk, turn, members, database)
             walk.count = body["count"]
         else:
-            _read_log(subject, walk, turn, members, body)
+            _read_log(subject, walk, turn, body)
+            if "outcome" in body:
+                _examine_interrupted(subject, turn, body, members, database)
+            else:
+                _compare(subject, turn, body, members)
     except UNDECODABLE as error:
         subject.say(Check.BODY, f"boundary {turn.seq} does not decode: {type(error).__name__}: {error}")
 
 
-def _read_log(subject: Subject, walk: Walk, turn: _Turn, members: list[Input], body: dict[str, Any]) -> None:
+def _read_log(subject: Subject, walk: Walk, turn: _Turn, body: dict[str, Any]) -> None:
     where = f"boundary {turn.seq}"
     entries = body["log"]
     if extend_chain(walk.digest, tuple(orjson.dumps(entry, option=_SORTED) for entry in entries)) != turn.digest:
@@ -143,25 +163,60 @@ def _read_log(subject: Subject, walk: Walk, turn: _Turn, members: list[Input], b
         subject.say(Check.BODY, f"{where} has no result")
     if "state" in body:
         walk.last_state = turn.seq
-    _compare(subject, turn, [entry for entry in entries if "input" in entry], members)
 
 
-def _compare(subject: Subject, turn: _Turn, told: list[dict[str, Any]], members: list[Input]) -> None:
-    """Whether the inputs that a log names are those that name its boundary."""
-    if not told:
+def _contributors(subject: Subject, turn: _Turn, body: dict[str, Any]) -> list[str]:
+    told = [entry["input"] for entry in body["log"] if "input" in entry]
+    ids = body.get("contributors", told)
+    if not ids:
         subject.say(Check.RECEIPT, f"boundary {turn.seq} consumed nothing")
-    if [entry["input"] for entry in told] != [uuid_text(one.input_id) for one in members]:
+    rest = iter(ids)
+    if not all(one in rest for one in told):  # one after another, with gaps where some are kept out
+        subject.say(Check.RECEIPT, f"the messages of boundary {turn.seq} name others than its receipt")
+    return list(ids)
+
+
+def _compare(subject: Subject, turn: _Turn, body: dict[str, Any], members: list[Input]) -> None:
+    """Whether the inputs that a boundary names are those that name it."""
+    ids = _contributors(subject, turn, body)
+    if ids != [uuid_text(one.input_id) for one in members]:
         subject.say(
-            Check.RECEIPT, f"boundary {turn.seq} consumed {len(told)} inputs, and others ({len(members)}) name it"
+            Check.RECEIPT, f"boundary {turn.seq} consumed {len(ids)} inputs, and others ({len(members)}) name it"
         )
         return
-    for entry, one in zip(told, members, strict=True):
+    told = {entry["input"]: entry for entry in body["log"] if "input" in entry}
+    for one in members:
+        entry = told.get(uuid_text(one.input_id))
+        if entry is None:
+            if _is_told(one):
+                subject.say(Check.RECEIPT, f"boundary {turn.seq} consumed input {one.seq}, and does not tell it")
+            continue
         content = orjson.dumps(entry["content"], option=_SORTED)
         # Where the input's own was pruned, its digest still tells.
         if content != one.content if one.content else content_digest(content) != one.digest:
             subject.say(Check.CONTENT, f"input {entry['input']} is not what boundary {turn.seq} consumed")
         if entry.get("sender") != one.sender_name:
             subject.say(Check.RECEIPT, f"input {entry['input']} has another sender in boundary {turn.seq}")
+
+
+def _is_told(one: Input) -> bool:
+    """Whether the transcript has to have it. What does not decode is told of by whoever looks at it by itself."""
+    kind = InputKind(one.kind)
+    return decode_header(one.header, kind).in_transcript and policy_of(one.policy, kind).in_transcript
+
+
+def _examine_interrupted(
+    subject: Subject, turn: _Turn, body: dict[str, Any], members: list[Input], database: Database
+) -> None:
+    """A turn that was interrupted: its messages are kept, and its inputs were given up."""
+    if body["outcome"] != ReceiptOutcome.INTERRUPTED.value or "state" in body or body.get("text") is not None:
+        subject.say(Check.BODY, f"boundary {turn.seq} holds what no interrupted turn keeps")
+    if members:
+        subject.say(Check.RECEIPT, f"boundary {turn.seq} was interrupted, and {len(members)} inputs name it")
+    for contributor in _contributors(subject, turn, body):
+        found = database.execute(_READ_CONTRIBUTOR, (uuid_bytes(InputId(contributor)),)).fetchone()
+        if found != (subject.key, ABANDONED, turn.run):
+            subject.say(Check.RECEIPT, f"boundary {turn.seq} was interrupted, and did not give up input {contributor}")
 
 
 def _read_receipt(subject: Subject, walk: Walk, turn: _Turn, members: list[Input], database: Database) -> None:

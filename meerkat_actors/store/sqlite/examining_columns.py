@@ -8,11 +8,14 @@ from typing import Any, Final, TypeAlias
 
 from meerkat_actors.records.ids import COUNTER_MAX, shown
 from meerkat_actors.records.inputs import InputKind
+from meerkat_actors.records.runs import CHECKPOINT
+from meerkat_actors.records.status import Desired
 
 Form: TypeAlias = Callable[[Any], bool]
 Columns: TypeAlias = tuple[tuple[str, Form], ...]
 
 _KINDS: Final = frozenset(kind.value for kind in InputKind)
+_DESIRES: Final = frozenset(desired.value for desired in Desired)
 _KEY_LENGTH_MAX: Final = 512
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Also the reserved ones (rt:, mob:), which belong to no agent and are names all the same.
@@ -31,9 +34,8 @@ def _a_flag(value: object) -> bool:
     return type(value) is int and 0 <= value <= 1
 
 
-def _nought(value: object) -> bool:
-    """A column that nothing sets yet."""
-    return type(value) is int and value == 0
+def _one_of_three(value: object) -> bool:
+    return type(value) is int and 0 <= value <= 2
 
 
 def _a_text(value: object) -> bool:
@@ -48,6 +50,15 @@ def _a_digest(value: object) -> bool:
     return type(value) is bytes and len(value) == 32
 
 
+def _a_digest_or_nothing(value: object) -> bool:
+    """Of the arguments of a step; a checkpoint has none."""
+    return value == b"" or _a_digest(value)
+
+
+def _bytes(value: object) -> bool:
+    return type(value) is bytes
+
+
 def _some_bytes(value: object) -> bool:
     return type(value) is bytes and value != b""
 
@@ -60,8 +71,8 @@ def _an_input_kind(value: object) -> bool:
     return type(value) is str and value in _KINDS
 
 
-def _open(value: object) -> bool:
-    return value == "open"
+def _a_desire(value: object) -> bool:
+    return type(value) is str and value in _DESIRES
 
 
 def _or_none(form: Form) -> Form:
@@ -104,7 +115,7 @@ HEAD: Final[Columns] = (
     ("sends", _a_count),
     ("mail_floor", _a_count),
     ("tombstone", _a_flag),
-    ("desired", _open),
+    ("desired", _a_desire),
 )
 SESSION: Final[Columns] = (("identity", _a_first), ("session", _an_id), ("generation", _a_count))
 CONFIG: Final[Columns] = (("identity", _a_first), ("version", _a_first), ("body", _some_bytes))
@@ -115,19 +126,22 @@ INPUT: Final[Columns] = (
     ("seq", _a_first),
     ("input_id", _an_id),
     ("kind", _an_input_kind),
-    ("lane", _nought),
+    ("lane", _one_of_three),
     ("state", _a_state),
     ("attempts", _a_count),
     ("interruptions", _a_count),
     ("not_before", _a_count),
-    ("position", _nought),
+    ("position", _a_count),
     ("run", _or_none(_an_id)),
     ("sender", _or_none(_a_first)),
     ("number", _or_none(_a_count)),
     ("idempotency", _or_none(_a_text)),
     ("ending", _or_none(_some_bytes)),
     ("digest", _a_digest),
-    ("content", lambda value: type(value) is bytes),  # empty where it was pruned
+    ("content", _bytes),  # empty where it was pruned
+    ("policy", _a_count),
+    ("letter", _one_of_three),
+    ("header", _or_none(_some_bytes)),
     ("the sender's name", _or_none(_a_text)),
 )
 TURN: Final[Columns] = (
@@ -149,15 +163,16 @@ DOCUMENT: Final[Columns] = (
     ("epoch", _a_first),
     ("generation", _a_first),
     ("digest", _or_none(_a_digest)),
-    ("body", _or_none(lambda value: type(value) is bytes)),
+    ("body", _or_none(_bytes)),
 )
 JOURNAL: Final[Columns] = (
     ("identity", _a_first),
     ("run", _an_id),
-    ("name", _a_text),
+    ("name", lambda value: value == CHECKPOINT or _a_text(value)),
     ("nth", _a_first),
-    ("arguments", _a_digest),
-    ("result", _some_bytes),
+    ("arguments", _a_digest_or_nothing),
+    ("result", _bytes),
+    ("once", _a_flag),
 )
 CONTINUITY: Final[Columns] = (
     ("identity", _a_first),

@@ -35,7 +35,7 @@ SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT 100
 """
 
 _READ_LAST: Final = """
-SELECT coalesce(max((SELECT max(seq) FROM input), (SELECT max(seq) FROM turn)), 0)
+SELECT max(coalesce((SELECT max(seq) FROM input), 0), coalesce((SELECT max(seq) FROM turn), 0))
 """
 
 # Whether inputs were ever pruned.

@@ -7,9 +7,18 @@ from typing import Final
 import orjson
 from attrs import define, field
 
-from meerkat_actors.records.codec import content_digest, decode_abandoned, encode_abandoned
+from meerkat_actors.machines.policy import policy_of
+from meerkat_actors.records.codec import (
+    content_digest,
+    decode_abandoned,
+    decode_header,
+    encode_abandoned,
+    encode_successor,
+)
 from meerkat_actors.records.ids import is_uuid, uuid_text
-from meerkat_actors.records.inputs import InputKind, InputState
+from meerkat_actors.records.inputs import InputKind, InputState, Lane, Letter
+from meerkat_actors.records.outcomes import DEAD_LETTERS
+from meerkat_actors.records.runs import CHECKPOINT
 from meerkat_actors.store.legible import UNDECODABLE
 from meerkat_actors.store.sqlite.examining_findings import Check
 from meerkat_actors.store.sqlite.examining_streams import Stream
@@ -17,6 +26,8 @@ from meerkat_actors.store.sqlite.examining_subject import Input, Subject
 from meerkat_actors.store.sqlite.rows import ABANDONED, CONSUMED, QUEUED, STAGED, STATE_CODES
 
 _SENT: Final = STATE_CODES[InputState.SENT]
+_RUNS_MAX: Final = 2
+"""One waits for its time in each lane, or is in progress."""
 
 
 @define(eq=False)
@@ -25,6 +36,8 @@ class Waiting:
 
     runs: set[bytes] = field(factory=set[bytes])
     """Those that something is staged for."""
+    bases: set[tuple[int, bytes]] = field(factory=set[tuple[int, bytes]])
+    """The lane of each, and of what it was staged with."""
     mail: dict[int, int] = field(factory=dict[int, int])
     """Of each sender, the first message that was not taken."""
 
@@ -37,11 +50,21 @@ def examine_waiting(subject: Subject, inputs: Stream) -> Waiting:
         examine_input(subject, one)
         if one.state == STAGED and one.run is not None:
             waiting.runs.add(one.run)
+            if one.position == 0:
+                waiting.bases.add((one.lane, one.run))
         if one.state == _SENT and one.sender is not None:
             waiting.mail[one.sender] = min(one.seq, waiting.mail.get(one.sender, one.seq))
-    if subject.is_agent and len(waiting.runs) > 1:
-        subject.say(Check.RUN, f"inputs are staged for {len(waiting.runs)} runs at once")
+    if subject.is_agent:
+        _examine_runs(subject, waiting)
     return waiting
+
+
+def _examine_runs(subject: Subject, waiting: Waiting) -> None:
+    lanes = {lane for lane, _ in waiting.bases}
+    if len(waiting.runs) > _RUNS_MAX or len(lanes) < len(waiting.bases):
+        subject.say(Check.RUN, f"inputs are staged for {len(waiting.runs)} runs at once")
+    if waiting.runs != {run for _, run in waiting.bases}:
+        subject.say(Check.RUN, "what a checkpoint bound is staged for a run of nothing else")
 
 
 def examine_input(subject: Subject, one: Input) -> None:
@@ -58,17 +81,22 @@ def examine_input(subject: Subject, one: Input) -> None:
         (state == _SENT) != (one.admission is None) and "only mail that waits has no admission",
         (state == STAGED and one.run is None) and "it is staged for no run",
         (state <= QUEUED and one.run is not None) and "it is bound to a run that did not begin",
-        (state == CONSUMED) != (one.turn is not None) and "only a boundary consumes",
+        (state == CONSUMED) != (one.turn is not None or one.lane == Lane.NONE) and "only a boundary consumes",
+        (one.lane == Lane.NONE and (one.turn, one.run) != (None, None)) and "it was consumed as it was admitted",
+        (one.position > 0 and one.run is None) and "a checkpoint bound it to no run",
+        (one.letter != Letter.NONE and state != ABANDONED) and "only what was given up is a dead letter",
         (state > CONSUMED) != (one.ending is not None) and "only what ended without a boundary has an ending",
         (one.sender is None) != (one.number is None) and "only mail has a sender and a number",
         (one.sender is not None and one.sender_name is None) and "its sender has no name",
         (one.sender is not None and one.idempotency is not None) and "mail has no key of a caller",
-        (state == _SENT and one.sender is None) and "it waits as mail, and nobody sent it",
     )
     for problem in problems:
         if problem:
             subject.say(Check.INPUT, f"{what} (state {state}): {problem}")
-    if not subject.is_ledger:
+    if subject.is_ledger:
+        is_plain = (one.lane, one.policy, one.position, one.header, one.letter) == (0, 0, 0, None, 0)
+        subject.demand(Check.INPUT, is_plain, f"{what} has what only the runtime gives its inputs")
+    else:
         _examine_own(subject, one, what)
     if one.ending is not None:
         _examine_ending(subject, one, one.ending, what)
@@ -85,26 +113,58 @@ def _examine_content(subject: Subject, one: Input, what: str) -> None:
 
 def _examine_own(subject: Subject, one: Input, what: str) -> None:
     """What holds for inputs of the runtime: its own moves are fewer than the runtime-store facade's."""
-    is_mail = one.kind == InputKind.PEER_MESSAGE.value
-    subject.demand(Check.INPUT, is_mail == (one.sender is not None), f"{what} is a {one.kind}, and is none")
-    # A failed turn waits before it is tried again, and nothing else does.
-    counted = one.attempts > 0
-    subject.demand(Check.INPUT, counted == (one.not_before > 0), f"{what} waits, and did not fail, or the reverse")
-    if one.state <= QUEUED and (counted or one.interruptions):
+    is_prompt = one.kind == InputKind.PROMPT.value
+    subject.demand(Check.INPUT, not is_prompt or one.sender is None, f"{what} is a {one.kind}, and was sent")
+    _examine_said(subject, one, what)
+    if CONSUMED < one.state < ABANDONED and one.run is not None:
+        subject.say(Check.INPUT, f"{what} is in a run, and a newer one took its place")
+
+
+def _examine_said(subject: Subject, one: Input, what: str) -> None:
+    """Its header, and what admission concluded from it."""
+    kind = InputKind(one.kind)
+    try:
+        decode_header(one.header, kind)
+    except UNDECODABLE:
+        subject.say(Check.INPUT, f"the header of {what} is none of a {kind}")
+    try:
+        policy = policy_of(one.policy, kind)
+    except ValueError:
+        subject.say(Check.INPUT, f"{what} has policy {one.policy}, which is none of a {kind}")
+        return
+    lane = Lane.QUEUE if one.state == _SENT else policy.lane
+    subject.demand(Check.INPUT, one.lane == lane, f"{what} is in lane {one.lane}, and its policy says {lane}")
+    subject.demand(Check.INPUT, one.state != _SENT or one.policy == 0, f"{what} was not admitted, and has a policy")
+    _examine_attempts(subject, one, what, was_alone=policy.is_alone)
+
+
+def _examine_attempts(subject: Subject, one: Input, what: str, *, was_alone: bool) -> None:
+    """A failed turn waits before it is tried again, and nothing else does; who failed with others may go on at once."""
+    has_failed = one.attempts > 0
+    waits = one.not_before > 0
+    # The failure that ended it is counted, and was waited for by nobody.
+    if waits != has_failed and (waits or was_alone) and not (has_failed and one.state == ABANDONED):
+        subject.say(Check.INPUT, f"{what} waits, and did not fail, or the reverse")
+    # What was taken up together goes back to its lane with what it was charged.
+    may_be_charged = one.state >= STAGED or (one.state == QUEUED and not was_alone)
+    if (has_failed or one.interruptions) and (not may_be_charged or one.lane == Lane.NONE):
         subject.say(Check.INPUT, f"{what} was not begun, and was counted as failed")
-    if one.state not in {_SENT, QUEUED, STAGED, CONSUMED, ABANDONED}:
-        subject.say(Check.INPUT, f"{what} ended in a way (state {one.state}) that the runtime does not end inputs")
-    if one.state == ABANDONED and one.run is None:
-        subject.say(Check.INPUT, f"{what} was given up by no run")
 
 
 def _examine_ending(subject: Subject, one: Input, ending: bytes, what: str) -> None:
     try:
         if one.state == ABANDONED:
-            is_sound = encode_abandoned(decode_abandoned(ending)) == ending
+            abandoned = decode_abandoned(ending)
+            is_sound = encode_abandoned(abandoned) == ending
+            # Nobody gave up what older versions, and the facade, give up as a dead letter.
+            is_asked_for = abandoned.reason not in DEAD_LETTERS
+            if is_asked_for and one.letter != Letter.NONE:
+                subject.say(Check.INPUT, f"{what} is a dead letter, and was given up as somebody asked")
+            if not is_asked_for and one.run is None and not subject.is_ledger:
+                subject.say(Check.INPUT, f"{what} was given up by no run")
         else:
             successor = orjson.loads(ending)["successor"]
-            is_sound = is_uuid(successor) and orjson.dumps({"successor": successor}) == ending
+            is_sound = is_uuid(successor) and encode_successor(successor) == ending
     except UNDECODABLE:
         is_sound = False
     subject.demand(Check.INPUT, is_sound, f"the ending of {what} is none")
@@ -114,9 +174,9 @@ def examine_admissions(subject: Subject, admitted: Stream, waiting: Waiting) -> 
     """Look at all admissions in their order: none is missing, and each queue is first in, first out."""
     head = subject.head
     floor = 0 if head is None else head.admissions
-    expected, missing, found_below, is_open = 1, 0, 0, False
+    expected, missing, found_below, oldest = 1, 0, 0, CONSUMED
     newest: dict[int | None, int] = {}
-    for _, admission, seq, sender, state in admitted.take(subject.key):
+    for _, admission, seq, sender, state, lane in admitted.take(subject.key):
         if type(admission) is not int or type(seq) is not int:
             continue  # told by whoever saw the whole row
         found_below += admission <= floor
@@ -124,22 +184,19 @@ def examine_admissions(subject: Subject, admitted: Stream, waiting: Waiting) -> 
             missing += 1
             subject.say(Check.ADMISSION, f"admission {admission} follows {expected - 1}: what is between is lost")
         expected = admission + 1
-        if seq < newest.get(sender, 0):
+        # What another runtime posted from outside may be taken later than what its owner admitted.
+        if sender is not None and seq < newest.get(sender, 0):
             subject.say(Check.ADMISSION, f"admission {admission} is older than one before it from the same sender")
         newest[sender] = seq
         if sender in waiting.mail and waiting.mail[sender] < seq:
             subject.say(Check.ADMISSION, f"admission {admission} was taken before an older message of its sender")
-        if subject.is_agent:
-            _examine_turn(subject, admission, state, is_open=is_open)
-        is_open = is_open or state in {QUEUED, STAGED}
+        # Who is steered may be ahead; in the queue nothing is staged or consumed before what is older.
+        if subject.is_agent and lane == Lane.QUEUE and state in {QUEUED, STAGED, CONSUMED}:
+            if state > oldest:
+                subject.say(Check.RUN, f"admission {admission} (state {state}) is ahead of an older one that is open")
+            oldest = min(oldest, state)
     if floor and found_below >= floor:
         subject.say(Check.ADMISSION, f"its floor says that admissions up to {floor} were pruned, and they are there")
-
-
-def _examine_turn(subject: Subject, admission: int, state: int, *, is_open: bool) -> None:
-    # One lane, one run of one input: nothing is staged or ends before what is older.
-    if is_open and state != QUEUED:
-        subject.say(Check.RUN, f"admission {admission} (state {state}) is ahead of an older one that is open")
 
 
 def examine_sent(subject: Subject, mail: Stream) -> None:
@@ -162,15 +219,22 @@ def examine_sent(subject: Subject, mail: Stream) -> None:
 def examine_journal(subject: Subject, journal: Stream, waiting: Waiting) -> None:
     """Look at recorded steps: of a live run, one after another."""
     last: tuple[bytes, str, int] = (b"", "", 0)
-    for _, run, name, nth, _arguments, result in journal.take(subject.key):
+    for _, run, name, nth, arguments, result, once in journal.take(subject.key):
         what = f"step {nth} of {name!a}"
         if run not in waiting.runs:
             subject.say(Check.JOURNAL, f"{what} is of run {uuid_text(run)}, which is not live")
         if nth != (last[2] + 1 if last[:2] == (run, name) else 1):
             subject.say(Check.JOURNAL, f"{what} is recorded, and the one before it is not")
         last = (run, name, nth)
+        if (name == CHECKPOINT) != (arguments == b"") or (name == CHECKPOINT and once):
+            subject.say(Check.JOURNAL, f"{what} is half a checkpoint")
         try:
-            is_canonical = orjson.dumps(orjson.loads(result), option=orjson.OPT_SORT_KEYS) == result
+            # What runs once is recorded before it does, and then has none.
+            is_canonical = bool(once and not result) or _canonical(result) == result
         except UNDECODABLE:
             is_canonical = False
         subject.demand(Check.JOURNAL, is_canonical, f"the result of {what} was changed")
+
+
+def _canonical(result: bytes) -> bytes:
+    return orjson.dumps(orjson.loads(result), option=orjson.OPT_SORT_KEYS)

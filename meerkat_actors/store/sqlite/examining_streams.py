@@ -63,7 +63,8 @@ SELECT turn.identity, turn.seq, turn.version, turn.generation, turn.token, turn.
         "input": """
 SELECT input.identity, input.turn, input.admission, input.seq, input.input_id, input.kind, input.lane, input.state,
        input.attempts, input.interruptions, input.not_before, input.position, input.run, input.sender, input.number,
-       input.idempotency, input.ending, input.digest, input.content, sender.name
+       input.idempotency, input.ending, input.digest, input.content, input.policy, input.letter, input.header,
+       sender.name
   FROM (SELECT seq FROM input NOT INDEXED WHERE ?1 IS NULL OR identity = ?1
          ORDER BY identity, turn, admission, seq LIMIT -1) AS place
  CROSS JOIN input ON input.seq = place.seq
@@ -71,7 +72,7 @@ SELECT input.identity, input.turn, input.admission, input.seq, input.input_id, i
 """,
         # Every input that was admitted, in that order.
         "admission": """
-SELECT identity, admission, seq, sender, state FROM input NOT INDEXED
+SELECT identity, admission, seq, sender, state, lane FROM input NOT INDEXED
  WHERE admission IS NOT NULL AND (?1 IS NULL OR identity = ?1)
  ORDER BY identity, admission
 """,
@@ -92,7 +93,7 @@ SELECT document.identity, document.kind, document.key, document.epoch, document.
  CROSS JOIN document ON document.rowid = found.place
 """,
         "journal": """
-SELECT identity, run, name, nth, arguments, result FROM journal WHERE ?1 IS NULL OR identity = ?1
+SELECT identity, run, name, nth, arguments, result, once FROM journal WHERE ?1 IS NULL OR identity = ?1
  ORDER BY identity, run, name, nth
 """,
         "continuity": """

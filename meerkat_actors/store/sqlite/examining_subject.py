@@ -99,6 +99,9 @@ class Input(NamedTuple):
     ending: bytes | None
     digest: bytes
     content: bytes
+    policy: int
+    letter: int
+    header: bytes | None
     sender_name: Any
     """None also where the sender's key has no name."""
 

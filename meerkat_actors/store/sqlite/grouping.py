@@ -20,6 +20,7 @@ from meerkat_actors.records.effects import AppendTurn, InsertInput, Unit
 from meerkat_actors.records.ids import CheckpointVersion
 from meerkat_actors.store.continuity_fitting import is_continuity, version_after
 from meerkat_actors.store.fencing import STALE_OWNER, unit_refusal
+from meerkat_actors.store.lives_fitting import is_restart
 from meerkat_actors.store.sqlite import statements
 from meerkat_actors.store.sqlite.packing import Packer, packed
 from meerkat_actors.store.sqlite.refusing import commit_unit
@@ -198,4 +199,6 @@ def _version_after(unit: Unit) -> CheckpointVersion:
     for effect in effects:
         if type(effect) is AppendTurn:
             return effect.version
+        if is_restart(effect):
+            return CheckpointVersion(0)
     return version_after(unit) if is_continuity(unit) else unit.fence.version

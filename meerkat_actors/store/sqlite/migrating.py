@@ -1,7 +1,11 @@
 """Bring a file of an older version to ours, in one transaction: a kill leaves the old file, or the new one.
 
-What changes but for a new table is rebuilt (https://sqlite.org/lang_altertable.html, section 7), with the old table
-moved aside first: so the new one keeps its text as it was written, and a migrated file has the schema of a new one.
+A small table that changes is rebuilt (https://sqlite.org/lang_altertable.html, section 7), with the old one moved
+aside first: so the new one keeps its text as it was written, and a migrated file has the schema of a new one.
+
+A table that grows with history gets the text of the new one in place, by the same page's simpler procedure: its new
+columns come last, so SQLite reads their defaults where a row ends before them, and its new checks hold for all that
+the older version could write. No row is read, or written.
 """
 
 from __future__ import annotations
@@ -51,14 +55,37 @@ def _to_4() -> tuple[str, ...]:
     )
 
 
-STEPS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType({3: _to_4()})
+def _retold(name: str, text: str) -> str:
+    # As SQLite keeps what it is told: from its first word on.
+    told = text.lstrip().replace("'", "''")
+    return f"UPDATE sqlite_schema SET sql = '{told}' WHERE name = '{name}'"  # noqa: S608 - constants only
+
+
+def _to_5() -> tuple[str, ...]:
+    """Headers, lanes, letters and once-steps. What was given up before is no dead letter: to find it would take all."""
+    new = objects_of(5)
+    return (
+        # The letters' index begins empty, and to make it on its own table would read all of that to find it so.
+        "CREATE TABLE former (identity INTEGER, letter INTEGER)",
+        new["input_letter"].replace("ON input", "ON former"),
+        "PRAGMA writable_schema = 1",
+        *(_retold(name, new[name]) for name in ("head", "input", "journal", "input_letter")),
+        "UPDATE sqlite_schema SET tbl_name = 'input' WHERE name = 'input_letter'",
+        # Reads the schema anew; dropping a table tells everybody else to.
+        "PRAGMA writable_schema = RESET",
+        "DROP TABLE former",
+    )
+
+
+STEPS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType({3: _to_4(), 4: _to_5()})
 """The statements that make the next version of each. None may cost more for a longer history."""
 
 
 def migrate(path: str, vfs: str | None) -> None:
     """Bring the file at ``path`` to this version's schema, durably, or leave it as it was.
 
-    The caller holds the store's lock alone. The cost grows with the number of identities, not with their history.
+    The caller holds the store's lock alone. From version 3 the cost grows with the number of identities,
+    from version 4 with nothing; never with their history.
 
     Raises:
         StoreSchemaError: the file's log says that it is another version's than its header.
@@ -73,7 +100,7 @@ def migrate(path: str, vfs: str | None) -> None:
         for pragma in _PRAGMAS:
             database.execute(f"PRAGMA {pragma}").fetchall()
         database.execute(statements.BEGIN_IMMEDIATE)
-        _migrate(path, database)
+        _migrate(path, connection, database)
         database.execute(statements.COMMIT)
         # The header is what an earlier version looks at. What can't be copied now stays in the log, whole.
         with suppress(apsw.FullError, apsw.BusyError):
@@ -82,15 +109,18 @@ def migrate(path: str, vfs: str | None) -> None:
         connection.close()
 
 
-def _migrate(path: str, database: Database) -> None:
+def _migrate(path: str, connection: apsw.Connection, database: Database) -> None:
     version = read_version(database)
     if version == SCHEMA_VERSION:  # a kill came between the commit and the header
         return
     if version not in STEPS:
         raise schema_error(path, version)
     require_objects(path, database, version)
+    # A schema can be retold only by who is not on the defensive; every word of it was just found to be ours.
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
     for number in range(version, SCHEMA_VERSION):
         for statement in STEPS[number]:
-            database.execute(statement)
+            database.execute(statement).fetchall()
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}").fetchall()
     require_objects(path, database, SCHEMA_VERSION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -13,51 +13,53 @@ from meerkat_actors.records.continuity_effects import CreateRecord
 from meerkat_actors.records.effects import (
     AppendTurn,
     ChargeRun,
-    Claim,
     CreateIdentity,
     DropJournal,
     Effect,
     EndInput,
     InsertInput,
-    RecordStep,
-    Release,
     SendMail,
-    SetConfig,
+    SettleLetter,
     Stage,
     TakeMail,
     Unit,
 )
 from meerkat_actors.records.ids import RunId, uuid_bytes
-from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
+from meerkat_actors.records.inputs import Lane
+from meerkat_actors.records.outcomes import DEAD_LETTERS, AbandonReason
+from meerkat_actors.records.runtime_effects import RecordReceipt
 from meerkat_actors.store.sqlite.continuity_packing import CONTINUITY_PACK, CONTINUITY_STEPS
+from meerkat_actors.store.sqlite.journal_packing import JOURNAL_PACK
+from meerkat_actors.store.sqlite.lives_packing import LIVES_PACK
 from meerkat_actors.store.sqlite.naming import Naming
-from meerkat_actors.store.sqlite.rows import ABANDONED, QUEUED, STAGED, Row
-from meerkat_actors.store.sqlite.runtime_packing import bind_row, drop_row, move_row, put_row, receipt_row
+from meerkat_actors.store.sqlite.rows import ABANDONED, CONSUMED, QUEUED, STAGED, Row, Rows
+from meerkat_actors.store.sqlite.runtime_packing import RUNTIME_PACK, receipt_row
 from meerkat_actors.store.sqlite.steps import (
     ADVANCE,
-    BOUND,
+    BIND,
     CHARGE,
-    CLAIM,
-    CONFIG,
     CONSUME,
-    DROP,
-    DROP_PUT,
     END,
     HEAD,
     INPUT,
-    MOVE,
     NAME,
-    PUT,
     RECEIPT,
-    RELEASE,
+    SAID_INPUT,
+    SAID_SEND,
+    SAID_TAKE,
     SEND,
     SESSION,
+    SETTLE,
     STAGE,
-    STEP,
     STEPS,
     TAKE,
     TURN,
     Step,
+)
+
+# What needs no more than the lists of rows.
+_SIMPLE: Final[Mapping[type, Callable[[Rows, Row, Any, Unit, int], None]]] = MappingProxyType(
+    {**LIVES_PACK, **RUNTIME_PACK, **JOURNAL_PACK}
 )
 
 
@@ -75,9 +77,9 @@ class Packer:
         """By which leases run, where the store is shared."""
         self.sequence: int = 0
         """The last one given out. None is given twice, also when its unit was refused."""
-        self.rows: defaultdict[int, list[Row]] = defaultdict(list)
+        self.rows: Rows = defaultdict(list)
         """By place in ``STEPS``."""
-        self.rare: defaultdict[int, list[Row]] = defaultdict(list)
+        self.rare: Rows = defaultdict(list)
         """By place in ``CONTINUITY_STEPS``, which come after all others."""
         self.checks: list[Row] = []
         """Fences of units without any guarded statement."""
@@ -127,14 +129,6 @@ class Packer:
         return self.turn
 
 
-def _claim(packer: Packer, guard: Row, effect: Claim, _: Unit) -> None:
-    packer.rows[CLAIM].append((*guard, effect.previous, packer.incarnation, OPAQUE_KIND))
-
-
-def _release(packer: Packer, guard: Row, _: Release, __: Unit) -> None:
-    packer.rows[RELEASE].append(guard)
-
-
 def _create(packer: Packer, guard: Row, effect: CreateIdentity, unit: Unit) -> None:
     fence = unit.fence
     session = uuid_bytes(effect.session_id)
@@ -154,12 +148,12 @@ def _create_record(packer: Packer, guard: Row, effect: CreateRecord, unit: Unit)
     _create(packer, guard, CreateIdentity(OPAQUE_KIND, effect.session_id), unit)
 
 
+def _simple(packer: Packer, guard: Row, effect: object, unit: Unit) -> None:
+    _SIMPLE[type(effect)](packer.rows, guard, effect, unit, packer.incarnation)
+
+
 def _continuity(packer: Packer, guard: Row, effect: object, _: Unit) -> None:
     CONTINUITY_PACK[type(effect)](packer.rare, guard, effect, packer.incarnation)
-
-
-def _configure(packer: Packer, guard: Row, effect: SetConfig, _: Unit) -> None:
-    packer.rows[CONFIG].append((*guard, effect.version, effect.body))
 
 
 def _insert(packer: Packer, guard: Row, effect: InsertInput, _: Unit) -> None:
@@ -167,42 +161,44 @@ def _insert(packer: Packer, guard: Row, effect: InsertInput, _: Unit) -> None:
     packer.sequence = sequence = packer.sequence + 1
     key, token, generation, version = guard
     state, run = (QUEUED, None) if run_id is None else (STAGED, uuid_bytes(run_id))
-    packer.rows[INPUT].append(
-        (
-            key, token, generation, version, sequence, effect.admission, uuid_bytes(effect.input_id), effect.kind,
-            state, run, effect.idempotency_key, effect.digest, effect.content,
-        )
-    )  # fmt: skip
-
-
-def _take(packer: Packer, guard: Row, effect: TakeMail, _: Unit) -> None:
-    run_id = effect.run_id
-    packer.rows[TAKE].append(
+    if effect.header is None and not effect.policy and not effect.lane:
+        packer.rows[INPUT].append(
+            (
+                key, token, generation, version, sequence, effect.admission, uuid_bytes(effect.input_id), effect.kind,
+                state, run, effect.idempotency_key, effect.digest, effect.content,
+            )
+        )  # fmt: skip
+        return
+    packer.rows[SAID_INPUT].append(
         (
             *guard,
-            effect.sequence,
-            effect.sender_key,
+            sequence,
             effect.admission,
-            QUEUED if run_id is None else STAGED,
-            None if run_id is None else uuid_bytes(run_id),
+            uuid_bytes(effect.input_id),
+            effect.kind,
+            CONSUMED if effect.lane is Lane.NONE else state,
+            run,
+            effect.idempotency_key,
+            effect.digest,
+            effect.content,
+            effect.header,
+            effect.policy,
+            effect.lane,
         )
     )
 
 
-def _move(packer: Packer, guard: Row, effect: MoveInput, _: Unit) -> None:
-    packer.rows[MOVE].append(move_row(guard, effect))
-
-
-def _bind(packer: Packer, guard: Row, effect: BindSession, _: Unit) -> None:
-    packer.rows[BOUND].append(bind_row(guard, effect))
-
-
-def _put(packer: Packer, guard: Row, effect: PutDocument, _: Unit) -> None:
-    packer.rows[PUT].append(put_row(guard, effect))
-
-
-def _drop_document(packer: Packer, guard: Row, effect: DropDocument, _: Unit) -> None:
-    packer.rows[DROP_PUT].append(drop_row(guard, effect))
+def _take(packer: Packer, guard: Row, effect: TakeMail, _: Unit) -> None:
+    run_id = effect.run_id
+    state, run = (QUEUED, None) if run_id is None else (STAGED, uuid_bytes(run_id))
+    row = (*guard, effect.sequence, effect.sender_key, effect.admission)
+    before = packer.rows.get(SAID_TAKE)
+    if effect.policy or effect.lane or (before and before[-1][0] == guard[0]):
+        # And all that follow in the unit: an older message of a pair is taken first.
+        state = CONSUMED if effect.lane is Lane.NONE else state
+        packer.rows[SAID_TAKE].append((*row, state, run, effect.policy, effect.lane))
+    else:
+        packer.rows[TAKE].append((*row, state, run))
 
 
 def _receipt(packer: Packer, guard: Row, effect: RecordReceipt, _: Unit) -> None:
@@ -210,7 +206,11 @@ def _receipt(packer: Packer, guard: Row, effect: RecordReceipt, _: Unit) -> None
 
 
 def _stage(packer: Packer, guard: Row, effect: Stage, _: Unit) -> None:
-    packer.rows[STAGE].append((*guard, effect.admission, uuid_bytes(effect.run_id)))
+    row = (*guard, effect.admission, uuid_bytes(effect.run_id))
+    if effect.position:
+        packer.rows[BIND].append((*row, effect.position))
+    else:
+        packer.rows[STAGE].append(row)
 
 
 def _charge(packer: Packer, guard: Row, effect: ChargeRun, _: Unit) -> None:
@@ -235,25 +235,13 @@ def _end(packer: Packer, guard: Row, effect: EndInput, _: Unit) -> None:
         packer.rows[CONSUME].append((guard[0], effect.admission, run, turn))
     else:
         ending = encode_abandoned(effect.abandoned)
-        packer.rows[END].append((*guard, effect.admission, run, ABANDONED, None, ending))
+        reason = effect.abandoned.reason
+        letter, failures = int(reason in DEAD_LETTERS), int(reason is AbandonReason.ATTEMPTS_EXHAUSTED)
+        packer.rows[END].append((*guard, effect.admission, run, ABANDONED, ending, letter, failures))
 
 
-def _record(packer: Packer, guard: Row, effect: RecordStep, _: Unit) -> None:
-    packer.rows[STEP].append(
-        (
-            *guard,
-            effect.admission,
-            uuid_bytes(effect.run_id),
-            effect.name,
-            effect.nth,
-            effect.arguments,
-            effect.result,
-        )
-    )
-
-
-def _drop(packer: Packer, guard: Row, effect: DropJournal, _: Unit) -> None:
-    packer.rows[DROP].append((*guard, uuid_bytes(effect.run_id)))
+def _settle(packer: Packer, guard: Row, effect: SettleLetter, _: Unit) -> None:
+    packer.rows[SETTLE].append((*guard, effect.admission))
 
 
 def _send(packer: Packer, guard: Row, effect: SendMail, _: Unit) -> None:
@@ -262,18 +250,20 @@ def _send(packer: Packer, guard: Row, effect: SendMail, _: Unit) -> None:
         recipient = packer.naming.fresh()
         packer.naming.add(effect.recipient, recipient)
         packer.rows[NAME].append((recipient, effect.recipient))
-    packer.rows[SEND].append(
-        (
-            *guard,
-            packer.next_sequence(),
-            recipient,
-            uuid_bytes(effect.input_id),
-            effect.kind,
-            effect.number,
-            effect.digest,
-            effect.content,
-        )
+    row = (
+        *guard,
+        packer.next_sequence(),
+        recipient,
+        uuid_bytes(effect.input_id),
+        effect.kind,
+        effect.number,
+        effect.digest,
+        effect.content,
     )
+    if effect.header is None:
+        packer.rows[SEND].append(row)
+    else:
+        packer.rows[SAID_SEND].append((*row, effect.header))
 
 
 def _append(packer: Packer, guard: Row, effect: AppendTurn, _: Unit) -> None:
@@ -289,25 +279,18 @@ def _append(packer: Packer, guard: Row, effect: AppendTurn, _: Unit) -> None:
 
 _PACK: Final[MappingProxyType[type, Callable[[Packer, Row, Any, Unit], None]]] = MappingProxyType(
     {
-        Claim: _claim,
         CreateIdentity: _create,
-        SetConfig: _configure,
         InsertInput: _insert,
         TakeMail: _take,
-        MoveInput: _move,
-        BindSession: _bind,
-        PutDocument: _put,
-        DropDocument: _drop_document,
         RecordReceipt: _receipt,
         Stage: _stage,
         ChargeRun: _charge,
         EndInput: _end,
-        RecordStep: _record,
-        DropJournal: _drop,
+        SettleLetter: _settle,
         SendMail: _send,
         AppendTurn: _append,
-        Release: _release,
         CreateRecord: _create_record,
+        **dict.fromkeys(_SIMPLE, _simple),
         **dict.fromkeys(CONTINUITY_PACK, _continuity),
     }
 )
@@ -323,13 +306,13 @@ def pack_in_order(packer: Packer, unit: Unit, effects: Sequence[tuple[int, Effec
     packer.turn = 0
     fence = unit.fence
     guard: Row = (fence.key, fence.token, fence.generation, fence.version)
-    index_of: defaultdict[str, list[int]] = defaultdict(list)
+    index_of: defaultdict[Step, list[int]] = defaultdict(list)
     for index, effect in effects:
         _PACK[type(effect)](packer, guard, effect, unit)
         for step, rows in packed(packer):
-            index_of[step.sql].extend([index] * (len(rows) - len(index_of[step.sql])))
+            index_of[step].extend([index] * (len(rows) - len(index_of[step])))
     return [
-        (step, row, index) for step, rows in packed(packer) for row, index in zip(rows, index_of[step.sql], strict=True)
+        (step, row, index) for step, rows in packed(packer) for row, index in zip(rows, index_of[step], strict=True)
     ]
 
 

@@ -25,7 +25,7 @@ READ_IDENTITY: Final = """
 SELECT name.key, head.kind, head.token, head.generation, head.version, head.session, head.digest,
        head.message_count, head.sends, head.tombstone, head.last_state,
        turn.identity, turn.generation, turn.version, turn.digest,
-       head.owner,
+       head.owner, head.desired,
        max(coalesce(head.admissions, 0),
            coalesce((SELECT max(admission) FROM input INDEXED BY input_admission
                       WHERE input.identity = name.key AND input.admission IS NOT NULL), 0)),
@@ -44,24 +44,25 @@ READ_BODY: Final = """
 SELECT body FROM turn WHERE seq = ?1 AND identity = ?2
 """
 
-# The lane and the live run, in admission order.
+# The lanes and the live run, in admission order.
 READ_OPEN: Final = """
 SELECT input.admission, input.input_id, input.kind, input.state, input.content, input.digest,
-       sender.name, input.run, input.attempts, input.interruptions, input.not_before
+       sender.name, input.run, input.attempts, input.interruptions, input.not_before,
+       input.header, input.policy, input.lane, input.position
   FROM input INDEXED BY input_open LEFT JOIN name AS sender ON sender.key = input.sender
  WHERE input.identity = ?1 AND input.state BETWEEN 1 AND 2 AND input.state < 3
- ORDER BY input.position, input.admission
+ ORDER BY input.admission
 """
 
 READ_JOURNAL: Final = """
-SELECT name, nth, arguments, result FROM journal WHERE identity = ?1 AND run = ?2
+SELECT name, nth, arguments, result, once FROM journal WHERE identity = ?1 AND run = ?2
 """
 
 # -- mail and work ------------------------------------------------------------------------
 
 # Oldest first; the index is in that order.
 READ_MAIL: Final = """
-SELECT input.seq, input.sender, sender.name, input.input_id, input.kind, input.content
+SELECT input.seq, input.sender, sender.name, input.input_id, input.kind, input.content, input.header
   FROM input INDEXED BY input_open LEFT JOIN name AS sender ON sender.key = input.sender
  WHERE input.identity = ?1 AND input.state = 0 AND input.state < 3
  ORDER BY input.seq
@@ -111,14 +112,17 @@ PRAGMA data_version
 
 # -- listings -----------------------------------------------------------------------------
 
-_INPUT_COLUMNS: Final = """
-SELECT input.seq, input.input_id, input.kind, input.state, input.content, sender.name, input.admission,
+_INPUT_VALUES: Final = """
+       input.seq, input.input_id, input.kind, input.state, input.content, sender.name, input.admission,
        input.run, input.attempts, input.interruptions, input.not_before, input.ending, input.idempotency,
+       input.header, input.policy, input.lane, input.position, input.letter,
        turn.seq, turn.previous, owner.name, turn.generation, turn.version, turn.run, turn.digest, turn.body
   FROM input LEFT JOIN name AS sender ON sender.key = input.sender
              LEFT JOIN turn ON turn.seq = input.turn
              LEFT JOIN name AS owner ON owner.key = turn.identity
 """
+
+_INPUT_COLUMNS: Final = f"SELECT {_INPUT_VALUES}"
 
 READ_INPUT: Final = (
     _INPUT_COLUMNS  # noqa: S608 - constants only
@@ -142,6 +146,35 @@ READ_INPUTS_BACKWARD: Final = (
  WHERE input.identity = (SELECT key FROM name WHERE name = ?1) AND input.admission <= ?2
  ORDER BY input.admission DESC
  LIMIT ?3
+"""
+)
+
+_LETTERS: Final = f"""
+SELECT whose.name, {_INPUT_VALUES}
+             JOIN name AS whose ON whose.key = input.identity
+"""
+
+# Dead letters of the whole store: all that wait are looked at, in their index only.
+READ_LETTERS: Final = (
+    _LETTERS  # noqa: S608 - constants only
+    + """
+ WHERE input.seq IN (SELECT seq FROM input INDEXED BY input_letter
+                      WHERE letter = 1 AND seq > ?1
+                      ORDER BY seq
+                      LIMIT ?2)
+ ORDER BY input.seq
+"""
+)
+
+# Dead letters of one identity: the index is in that order.
+READ_LETTERS_OF: Final = (
+    _LETTERS  # noqa: S608 - constants only
+    + """
+ WHERE input.seq IN (SELECT seq FROM input INDEXED BY input_letter
+                      WHERE letter = 1 AND seq > ?1 AND identity = (SELECT key FROM name WHERE name = ?3)
+                      ORDER BY seq
+                      LIMIT ?2)
+ ORDER BY input.seq
 """
 )
 
@@ -219,8 +252,12 @@ READ_BY_ADMISSION: Final = """
 SELECT state, run FROM input WHERE identity = ?1 AND admission = ?2
 """
 
+READ_LETTER: Final = """
+SELECT letter, state FROM input WHERE identity = ?1 AND admission = ?2
+"""
+
 READ_STEP: Final = """
-SELECT 1 FROM journal WHERE identity = ?1 AND run = ?2 AND name = ?3 AND nth = ?4
+SELECT result FROM journal WHERE identity = ?1 AND run = ?2 AND name = ?3 AND nth = ?4
 """
 
 READ_CONFIG: Final = """

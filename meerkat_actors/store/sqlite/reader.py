@@ -33,8 +33,8 @@ from meerkat_actors.errors import (
 )
 from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.ids import AgentIdentity, InputId
-from meerkat_actors.records.inputs import InputRow
+from meerkat_actors.records.ids import AgentIdentity, Generation, InputId
+from meerkat_actors.records.inputs import InputRow, Letterhead
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite import reading, surveying
@@ -106,6 +106,10 @@ class StoreReader:
             lambda database: reading.read_inputs(database, identity, after, limit, newest_first=newest_first)
         )
 
+    def page_letters(self, identity: AgentIdentity | None, *, after: int, limit: int) -> tuple[Letterhead, ...]:
+        """See ``Store.page_letters``."""
+        return self._read(lambda database: reading.read_letters(database, identity, after, limit))
+
     def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
         """See ``Store.page_turns``."""
         return self._read(lambda database: reading.read_turns(database, identity, before, limit))
@@ -126,14 +130,16 @@ class StoreReader:
         """The store in numbers, at a cost that does not grow with it."""
         return self._read(surveying.read_survey)
 
-    def require_identity(self, identity: AgentIdentity) -> None:
-        """Return if the identity exists.
+    def require_identity(self, identity: AgentIdentity) -> Generation:
+        """The generation of an identity that exists.
 
         Raises:
             UnknownIdentityError: it was never created here, or it was deleted.
         """
-        if not self._read(lambda database: surveying.read_existence(database, identity)):
+        generation = self._read(lambda database: surveying.read_generation(database, identity))
+        if generation is None:
             raise UnknownIdentityError(identity=identity)
+        return generation
 
     def _read(self, read: Callable[[Database], R]) -> R:
         if self._is_closed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
+
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.boundaries import TurnRow
@@ -18,7 +20,7 @@ from meerkat_actors.records.ids import (
     is_uuid,
     uuid_bytes,
 )
-from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.runs import Journal
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store.legible import UNDECODABLE
@@ -32,6 +34,7 @@ from meerkat_actors.store.sqlite.rows import (
     head_of,
     identity_row_of,
     input_row_of,
+    letterhead_of,
     mail_of,
     open_row_of,
     step_of,
@@ -60,12 +63,14 @@ def _read_activation(
     if found is None:
         return assemble(IdentityRows(identity, fresh_key(), None, None, None, (), 0, has_mail=False), lambda _: {})
     key = IdentityKey(found[0])
-    head = None if found[1] is None else head_of((*found[1:9], found[15]))
+    head = None if found[1] is None else head_of((*found[1:9], *found[15:17]))
     tombstone, last_state = found[9:11]
-    admissions, has_mail, config_version, config = found[16:]
-    broken = None if head is None else unservable(identity, head.kind, is_deleted=bool(tombstone))
+    admissions, has_mail, config_version, config = found[17:]
+    broken = None if head is None else unservable(identity, head, is_deleted=bool(tombstone))
     if broken is not None:
         return broken
+    if head is not None and tombstone:
+        head = evolve(head, is_buried=True)
     # The boundary that the head names must be the one that made it.
     if head is not None and head.version and found[11:15] != (key, head.generation, head.version, head.digest):
         detail = f"the head is at version {head.version}, and its last boundary is another"
@@ -116,6 +121,18 @@ def read_inputs(
     if not 1 <= bound <= COUNTER_MAX or not is_unicode(identity):
         return ()
     return tuple(input_row_of(row) for row in database.execute(query, (identity, bound, max(limit, 0))))
+
+
+def read_letters(database: Database, identity: AgentIdentity | None, after: int, limit: int) -> tuple[Letterhead, ...]:
+    """A page of dead letters, oldest first."""
+    if after >= COUNTER_MAX or (identity is not None and not is_unicode(identity)):
+        return ()
+    page: Row = (max(after, 0), max(limit, 0))
+    if identity is None:
+        found = database.execute(queries.READ_LETTERS, page)
+    else:
+        found = database.execute(queries.READ_LETTERS_OF, (*page, identity))
+    return tuple(letterhead_of(row) for row in found)
 
 
 def read_turns(database: Database, identity: AgentIdentity, before: int | None, limit: int) -> tuple[TurnRow, ...]:

@@ -12,20 +12,24 @@ import apsw
 from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.continuity_effects import CreateRecord, Exhume
 from meerkat_actors.records.effects import (
+    BeginGeneration,
     ChargeRun,
     Claim,
     CreateIdentity,
     EndInput,
     InsertInput,
     RecordStep,
+    Recreate,
+    ResolveStep,
     SendMail,
     SetConfig,
+    SettleLetter,
     Stage,
     TakeMail,
     Unit,
 )
 from meerkat_actors.records.ids import AgentIdentity, InputId, RunId, SessionId, uuid_bytes, uuid_text
-from meerkat_actors.records.inputs import InputState
+from meerkat_actors.records.inputs import InputState, Letter
 from meerkat_actors.store.fencing import (
     FENCE,
     Authority,
@@ -41,7 +45,7 @@ from meerkat_actors.store.spelling import spelling_refusal
 from meerkat_actors.store.sqlite import queries
 from meerkat_actors.store.sqlite.continuity_reading import CONTINUITY_EXPLAIN, session_bound
 from meerkat_actors.store.sqlite.packing import Packer, pack_in_order
-from meerkat_actors.store.sqlite.rows import Database, Row, state_of
+from meerkat_actors.store.sqlite.rows import Database, Row, first_value, state_of
 from meerkat_actors.store.sqlite.runtime_refusing import RUNTIME_EXPLAIN
 from meerkat_actors.store.sqlite.sharing import lease_of
 from meerkat_actors.store.sqlite.steps import Step
@@ -86,7 +90,7 @@ def _run(database: Database, step: Step, row: Row) -> str | None:
 def _authority_refusal(database: Database, unit: Unit) -> Refused | None:
     fence = unit.fence
     found = database.execute(queries.READ_AUTHORITY, (fence.key,)).fetchone()
-    claim: Claim | Exhume | None = None
+    claim: Claim | Exhume | Recreate | None = None
     beginning = beginning_of(unit)
     if beginning is not None:
         index, effect = beginning
@@ -173,6 +177,31 @@ def _record(database: Database, key: int, index: int, effect: RecordStep) -> No 
     )
 
 
+def _resolve(database: Database, key: int, index: int, effect: ResolveStep) -> No | None:
+    step: Row = (key, uuid_bytes(effect.run_id), effect.name, effect.nth)
+    if first_value(database.execute(queries.READ_STEP, step)) == b"":
+        return None
+    return refused(
+        RefusalReason.INPUT_STATE_CONFLICT, index, f"step {effect.name!r} (use {effect.nth}) is no open intent"
+    )
+
+
+def _settle(database: Database, key: int, index: int, effect: SettleLetter) -> No | None:
+    found = database.execute(queries.READ_LETTER, (key, effect.admission)).fetchone()
+    if found is not None and found[0] == Letter.DEAD:
+        return None
+    what = "unknown" if found is None else state_of(found[1])
+    return refused(
+        RefusalReason.INPUT_STATE_CONFLICT,
+        index,
+        f"admission {effect.admission} is {what}, not a dead letter that waits",
+    )
+
+
+def _begin(database: Database, _: int, index: int, effect: BeginGeneration | Recreate) -> No | None:
+    return session_bound(database, index, effect.session_id)
+
+
 def _send(database: Database, _: int, index: int, effect: SendMail) -> No | None:
     found = database.execute(queries.READ_KEY, (effect.recipient,)).fetchone()
     recipient = 0 if found is None else int(found[0])
@@ -227,7 +256,11 @@ _EXPLAIN: Final[MappingProxyType[type, Callable[[Database, int, int, Any], No | 
         Stage: _stage,
         ChargeRun: _of_run,
         EndInput: _of_run,
+        SettleLetter: _settle,
         RecordStep: _record,
+        ResolveStep: _resolve,
+        BeginGeneration: _begin,
+        Recreate: _begin,
         SendMail: _send,
         **RUNTIME_EXPLAIN,
         **CONTINUITY_EXPLAIN,

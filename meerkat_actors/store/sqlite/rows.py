@@ -6,6 +6,7 @@ APSW's stubs name ``collections.abc.Buffer``, which Python 3.11 has not, so type
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeAlias, cast
@@ -14,15 +15,19 @@ import apsw
 
 from meerkat_actors.records.activation import Head, IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.ids import RunId, uuid_text
-from meerkat_actors.records.inputs import InputKind, InputRow, InputState, Mail
+from meerkat_actors.records.codec import decode_header
+from meerkat_actors.records.ids import AgentIdentity, RunId, uuid_text
+from meerkat_actors.records.inputs import InputKind, InputRow, InputState, Lane, Letter, Letterhead, Mail
 from meerkat_actors.records.runs import JournalEntry
+from meerkat_actors.records.status import Desired
 from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
 from meerkat_actors.store.recovery import OpenRow
 
 Value: TypeAlias = int | str | bytes | None
 """What we store. No floats: every number of ours is a counter or a time in whole milliseconds."""
 Row: TypeAlias = tuple[Value, ...]
+Rows: TypeAlias = defaultdict[int, list[Row]]
+"""One list of rows for each step that has any, by its place."""
 
 
 class Cursor(Protocol):
@@ -74,6 +79,9 @@ ABANDONED: Final = STATE_CODES[InputState.ABANDONED]
 _STATES: Final = MappingProxyType({code: state for state, code in STATE_CODES.items()})
 # A lookup costs a tenth of calling the enum.
 _KINDS: Final = MappingProxyType({kind.value: kind for kind in InputKind})
+_LANES: Final = MappingProxyType({lane.value: lane for lane in Lane})
+_LETTERS: Final = MappingProxyType({letter.value: letter for letter in Letter})
+_DESIRES: Final = MappingProxyType({desired.value: desired for desired in Desired})
 _EVENT_KINDS: Final = MappingProxyType({kind.value: kind for kind in StoredEventKind})
 
 
@@ -84,8 +92,8 @@ def first_value(cursor: Cursor) -> Value:
 
 
 def head_of(row: tuple[Any, ...]) -> Head:
-    """From ``READ_IDENTITY``: what follows the key, and at last the owner."""
-    kind, token, generation, version, session, digest, message_count, sends, owner = row
+    """From ``READ_IDENTITY``: what follows the key, and at last the owner and what is wanted."""
+    kind, token, generation, version, session, digest, message_count, sends, owner, desired = row
     return Head(
         kind=kind,
         token=token,
@@ -96,12 +104,14 @@ def head_of(row: tuple[Any, ...]) -> Head:
         message_count=message_count,
         sends=sends,
         owner=owner,
+        desired=_DESIRES[desired],
     )
 
 
 def open_row_of(row: tuple[Any, ...]) -> OpenRow:
     """From ``READ_OPEN``."""
-    admission, input_id, kind, state, content, digest, sender, run, attempts, interruptions, not_before = row
+    admission, input_id, kind, state, content, digest, sender, run, attempts, interruptions, not_before, *said = row
+    header, policy, lane, position = said
     return OpenRow(
         admission,
         cast("Any", uuid_text(input_id)),
@@ -114,16 +124,28 @@ def open_row_of(row: tuple[Any, ...]) -> OpenRow:
         attempts,
         interruptions,
         not_before,
+        header,
+        policy,
+        _LANES[lane],
+        position,
     )
 
 
 def mail_of(row: tuple[Any, ...]) -> Mail:
     """From ``READ_MAIL``."""
-    sequence, sender_key, sender, input_id, kind, content = row
-    return Mail(sequence, sender_key, sender, cast("Any", uuid_text(input_id)), _KINDS[kind], content)
+    sequence, sender_key, sender, input_id, name, content, header = row
+    kind = _KINDS[name]
+    said = None if header is None else decode_header(header, kind)
+    return Mail(sequence, sender_key, sender, cast("Any", uuid_text(input_id)), kind, content, said)
 
 
-def input_row_of(row: tuple[Any, ...]) -> InputRow:
+def letterhead_of(row: tuple[Any, ...]) -> Letterhead:
+    """From ``READ_LETTERS``: whose it is, and the input."""
+    identity, *columns = row
+    return Letterhead(identity=AgentIdentity(identity), row=input_row_of(columns))
+
+
+def input_row_of(row: Sequence[Any]) -> InputRow:
     """From ``READ_INPUT`` and its pages."""
     (
         sequence,
@@ -139,6 +161,11 @@ def input_row_of(row: tuple[Any, ...]) -> InputRow:
         not_before,
         ending,
         idempotency_key,
+        header,
+        policy,
+        lane,
+        position,
+        letter,
         *turn,
     ) = row
     return InputRow(
@@ -156,6 +183,11 @@ def input_row_of(row: tuple[Any, ...]) -> InputRow:
         ending=ending,
         turn=None if turn[0] is None else turn_row_of(turn),
         idempotency_key=idempotency_key,
+        header=header,
+        policy=policy,
+        lane=_LANES[lane],
+        position=position,
+        letter=_LETTERS[letter],
     )
 
 
@@ -187,8 +219,8 @@ def identity_row_of(row: tuple[Any, ...]) -> IdentityRow:
 
 def step_of(row: tuple[Any, ...]) -> tuple[tuple[str, int], JournalEntry]:
     """From ``READ_JOURNAL``."""
-    name, nth, arguments, result = row
-    return (name, nth), JournalEntry(arguments, result)
+    name, nth, arguments, result, once = row
+    return (name, nth), JournalEntry(arguments, result, bool(once))
 
 
 def state_of(code: int) -> InputState:

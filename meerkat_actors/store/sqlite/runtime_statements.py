@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-# Sets an open input iff it is in that state (?6), of that run (?7).
+# Sets an open input iff it is in that state (?6), of that run (?7). In another run no checkpoint has bound it.
 MOVE_INPUT: Final = """
 UPDATE input
-   SET state = ?8, run = ?9, attempts = ?10, interruptions = ?11, not_before = ?12, ending = ?13
+   SET state = ?8, run = ?9, position = iif(run IS ?9, position, 0),
+       attempts = ?10, interruptions = ?11, not_before = ?12, ending = ?13
  WHERE seq = (SELECT seq FROM input
                WHERE admission = ?5
                  AND identity = (SELECT key FROM head

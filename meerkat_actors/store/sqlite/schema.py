@@ -12,7 +12,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x4D6B4174
 """``MkAt``, in the file's header: whose file this is."""
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """In ``user_version``. A newer one is refused; an older one from 3 on is migrated: see ``migrating``."""
 
 PAGE_BYTES: Final = 4096
@@ -62,7 +62,8 @@ CREATE TABLE head (                 -- the authority of one identity, and the fe
     sends         INTEGER NOT NULL CHECK (sends >= 0),             -- the send counter
     mail_floor    INTEGER NOT NULL CHECK (mail_floor >= 0),        -- mail of a lower sequence can't be taken
     tombstone     INTEGER NOT NULL CHECK (tombstone IN (0, 1)),    -- 1: deleted; the row stays as a fence
-    desired       TEXT    NOT NULL                                 -- what the operator wants: 'open'
+    desired       TEXT    NOT NULL                                 -- what the operator wants of it
+                  CHECK (desired IN ('open', 'paused', 'retired', 'stopped', 'destroyed'))
 ) STRICT
 """,
     """
@@ -86,13 +87,13 @@ CREATE TABLE input (                -- one input of one identity
     identity      INTEGER NOT NULL REFERENCES name (key),          -- whose input it is; mail: the recipient
     admission     INTEGER CHECK (admission >= 1),                  -- the identity's admission sequence; null while sent
     input_id      BLOB    NOT NULL CHECK (length(input_id) = 16),
-    kind          TEXT    NOT NULL,                                -- see records/inputs.py
-    lane          INTEGER NOT NULL DEFAULT 0 CHECK (lane >= 0),    -- 0: the queue
+    kind          TEXT    NOT NULL,                                -- see records/kinds.py
+    lane          INTEGER NOT NULL DEFAULT 0 CHECK (lane BETWEEN 0 AND 2),  -- 0: the queue; 1: steer; 2: none
     state         INTEGER NOT NULL CHECK (state BETWEEN 0 AND 6),
     attempts      INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),       -- failed turns so far
     interruptions INTEGER NOT NULL DEFAULT 0 CHECK (interruptions >= 0),  -- unclean ends since the last progress
     not_before    INTEGER NOT NULL DEFAULT 0 CHECK (not_before >= 0),     -- wall clock, ms: no attempt earlier
-    position      INTEGER NOT NULL DEFAULT 0 CHECK (position >= 0),       -- in its run, before admission order
+    position      INTEGER NOT NULL DEFAULT 0 CHECK (position >= 0),       -- in its run: the checkpoint that bound it
     turn          INTEGER CHECK (turn >= 1),                       -- sequence of the boundary that consumed it
     run           BLOB    CHECK (length(run) = 16),                -- the run it is or was bound to
     sender        INTEGER REFERENCES name (key),                   -- the sending identity; null: from outside
@@ -101,9 +102,13 @@ CREATE TABLE input (                -- one input of one identity
     ending        BLOB,                                            -- canonical JSON of what ended it without a turn
     digest        BLOB    NOT NULL CHECK (length(digest) = 32),    -- SHA-256 of the content
     content       BLOB    NOT NULL,                                -- canonical JSON
+    policy        INTEGER NOT NULL DEFAULT 0 CHECK (policy >= 0),  -- the rule that was resolved at its admission
+    letter        INTEGER NOT NULL DEFAULT 0 CHECK (letter BETWEEN 0 AND 2),  -- 1: a dead letter; 2: looked after
+    header        BLOB,                                            -- canonical JSON; null: the default of its kind
     CHECK ((state = 0) = (admission IS NULL)),
     CHECK (state <> 2 OR run IS NOT NULL),
-    CHECK ((state = 3) = (turn IS NOT NULL)),
+    CHECK ((state = 3) = (turn IS NOT NULL OR lane = 2)),
+    CHECK (letter = 0 OR state = 6),
     CHECK ((state > 3) = (ending IS NOT NULL)),
     CHECK ((sender IS NULL) = (number IS NULL))
 ) STRICT
@@ -150,8 +155,10 @@ CREATE TABLE journal (              -- one recorded step of a live run; dropped 
     name      TEXT    NOT NULL,
     nth       INTEGER NOT NULL CHECK (nth >= 1),                   -- use of the name within the run
     arguments BLOB    NOT NULL,                                    -- digest of the arguments
-    result    BLOB    NOT NULL,                                    -- canonical JSON
-    PRIMARY KEY (identity, run, name, nth)
+    result    BLOB    NOT NULL,                                    -- canonical JSON; empty: not known
+    once      INTEGER NOT NULL DEFAULT 0 CHECK (once IN (0, 1)),   -- 1: recorded before it ran
+    PRIMARY KEY (identity, run, name, nth),
+    CHECK (once = 1 OR result <> x'')
 ) STRICT, WITHOUT ROWID
 """,
     """
@@ -190,6 +197,8 @@ INDEXES: Final = (
     "CREATE UNIQUE INDEX input_idempotency ON input (identity, idempotency) WHERE idempotency IS NOT NULL",
     # Recovery and mail read open rows only, in the order of the sequence: independent of history.
     "CREATE INDEX input_open ON input (identity, state) WHERE state < 3",
+    # Dead letters only: of one identity in the order of the sequence, and few enough to be sorted for all.
+    "CREATE INDEX input_letter ON input (identity) WHERE letter = 1",
     # A version is saved once in its generation; its newest is the end of a range, and so is everything of an identity.
     "CREATE UNIQUE INDEX snapshot_version ON snapshot (identity, generation, version)",
     # A session's newest document, and those to forget.

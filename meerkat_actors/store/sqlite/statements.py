@@ -66,10 +66,31 @@ VALUES (?5, (SELECT key FROM head
         ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 """
 
+# Admits an input that says something of itself (?14), or whose policy (?15) or lane (?16) is not the usual one.
+INSERT_SAID_INPUT: Final = """
+INSERT INTO input (seq, identity, admission, input_id, kind, state, run, idempotency, digest, content,
+                   header, policy, lane)
+VALUES (?5, (SELECT key FROM head
+              WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0),
+        ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+"""
+
 # Admits mail that nobody took yet, and only the oldest of its pair. ?5 is its sequence, ?6 its sender (null: outside).
 TAKE_MAIL: Final = """
 UPDATE input
    SET admission = ?7, state = ?8, run = ?9
+ WHERE seq = ?5 AND sender IS ?6 AND state = 0
+   AND identity = (SELECT key FROM head
+                    WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
+   AND NOT EXISTS (SELECT 1 FROM input AS older
+                    WHERE older.identity = ?1 AND older.state = 0 AND older.state < 3
+                      AND older.seq < ?5 AND older.sender IS ?6)
+"""
+
+# The same, with a policy (?10) or a lane (?11) that is not the usual one.
+TAKE_SAID_MAIL: Final = """
+UPDATE input
+   SET admission = ?7, state = ?8, run = ?9, policy = ?10, lane = ?11
  WHERE seq = ?5 AND sender IS ?6 AND state = 0
    AND identity = (SELECT key FROM head
                     WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
@@ -90,6 +111,18 @@ UPDATE input
    AND state = 1
 """
 
+# Binds a queued input to a run, by its checkpoint (?7).
+BIND_INPUT: Final = """
+UPDATE input
+   SET state = 2, run = ?6, position = ?7
+ WHERE seq = (SELECT seq FROM input
+               WHERE admission = ?5
+                 AND identity = (SELECT key FROM head
+                                  WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4
+                                    AND tombstone = 0))
+   AND state = 1
+"""
+
 # Sets the counters of an input while it is staged for that run.
 CHARGE_INPUT: Final = """
 UPDATE input
@@ -102,10 +135,10 @@ UPDATE input
    AND state = 2 AND run = ?6
 """
 
-# Gives an input its one outcome, from its run only.
+# Gives an input its one outcome without a boundary, from its run only. ?9 is whether it is a dead letter.
 END_INPUT: Final = """
 UPDATE input
-   SET state = ?7, turn = ?8, ending = ?9
+   SET state = ?7, ending = ?8, letter = ?9, attempts = attempts + ?10
  WHERE seq = (SELECT seq FROM input
                WHERE admission = ?5
                  AND identity = (SELECT key FROM head
@@ -122,6 +155,18 @@ UPDATE input
    AND state = 2 AND run = ?3
 """
 
+# Takes a dead letter from those that wait.
+SETTLE_LETTER: Final = """
+UPDATE input
+   SET letter = 2
+ WHERE seq = (SELECT seq FROM input
+               WHERE admission = ?5
+                 AND identity = (SELECT key FROM head
+                                  WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4
+                                    AND tombstone = 0))
+   AND letter = 1
+"""
+
 # Records a step once, while the run's first member is staged for it.
 RECORD_STEP: Final = """
 INSERT INTO journal (identity, run, name, nth, arguments, result)
@@ -131,6 +176,34 @@ VALUES ((SELECT head.key
             AND head.tombstone = 0
             AND input.admission = ?5 AND input.state = 2 AND input.run = ?6),
         ?6, ?7, ?8, ?9, ?10)
+"""
+
+# The same, for a step that is recorded before it runs.
+RECORD_ONCE_STEP: Final = """
+INSERT INTO journal (identity, run, name, nth, arguments, result, once)
+VALUES ((SELECT head.key
+           FROM head JOIN input ON input.identity = head.key
+          WHERE head.key = ?1 AND head.token = ?2 AND head.generation = ?3 AND head.version = ?4
+            AND head.tombstone = 0
+            AND input.admission = ?5 AND input.state = 2 AND input.run = ?6),
+        ?6, ?7, ?8, ?9, ?10, 1)
+"""
+
+# Fills the result of a step that is recorded and has none.
+RESOLVE_STEP: Final = """
+UPDATE journal
+   SET result = ?8
+ WHERE run = ?5 AND name = ?6 AND nth = ?7 AND result = x''
+   AND identity = (SELECT key FROM head
+                    WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
+"""
+
+# Forgets a step that is recorded and has no result.
+WITHDRAW_STEP: Final = """
+DELETE FROM journal
+ WHERE run = ?5 AND name = ?6 AND nth = ?7 AND result = x''
+   AND identity = (SELECT key FROM head
+                    WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
 """
 
 # Forgets the steps of one run. Touches as many rows as there are steps, so it is not counted.
@@ -148,6 +221,15 @@ VALUES (?5, ?6, ?7, ?8, 0,
         (SELECT key FROM head
           WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0),
         ?9, ?10, ?11)
+"""
+
+# The same, for mail that says something of itself (?12).
+SEND_SAID_MAIL: Final = """
+INSERT INTO input (seq, identity, input_id, kind, state, sender, number, digest, content, header)
+VALUES (?5, ?6, ?7, ?8, 0,
+        (SELECT key FROM head
+          WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0),
+        ?9, ?10, ?11, ?12)
 """
 
 # Inserts mail from outside, for whoever holds the recipient.

@@ -8,6 +8,8 @@ from attrs import frozen
 
 from meerkat_actors.records.effects import (
     AppendTurn,
+    BeginGeneration,
+    Bury,
     ChargeRun,
     Claim,
     CreateIdentity,
@@ -15,14 +17,18 @@ from meerkat_actors.records.effects import (
     EndInput,
     InsertInput,
     RecordStep,
+    Recreate,
     Release,
+    ResolveStep,
     SendMail,
     SetConfig,
+    SetDesired,
+    SettleLetter,
     Stage,
     TakeMail,
 )
 from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
-from meerkat_actors.store.sqlite import runtime_statements, statements
+from meerkat_actors.store.sqlite import lives_statements, runtime_statements, statements
 
 
 @frozen
@@ -39,27 +45,42 @@ STEPS: Final = (
     Step(statements.INSERT_NAME, CreateIdentity),
     Step(statements.INSERT_HEAD, CreateIdentity),
     Step(statements.INSERT_SESSION, CreateIdentity),
+    Step(lives_statements.RECREATE_HEAD, Recreate),
     Step(statements.INSERT_CONFIG, SetConfig),
     Step(statements.INSERT_INPUT, InsertInput),
+    Step(statements.INSERT_SAID_INPUT, InsertInput),
     Step(statements.TAKE_MAIL, TakeMail),
+    Step(statements.TAKE_SAID_MAIL, TakeMail),
     Step(runtime_statements.MOVE_INPUT, MoveInput),
     Step(runtime_statements.BIND_SESSION, BindSession),
     Step(runtime_statements.PUT_DOCUMENT, PutDocument),
     Step(runtime_statements.DROP_DOCUMENT, DropDocument),
     Step(runtime_statements.RECORD_RECEIPT, RecordReceipt),
     Step(statements.STAGE_INPUT, Stage),
+    Step(statements.BIND_INPUT, Stage),
     Step(statements.CHARGE_INPUT, ChargeRun),
     Step(statements.CONSUME_INPUT, EndInput),
     Step(statements.END_INPUT, EndInput),
+    Step(statements.SETTLE_LETTER, SettleLetter),
     Step(statements.RECORD_STEP, RecordStep),
+    Step(statements.RECORD_ONCE_STEP, RecordStep),
+    Step(statements.RESOLVE_STEP, ResolveStep),
+    Step(statements.WITHDRAW_STEP, ResolveStep),
     Step(statements.DROP_JOURNAL, DropJournal, counted=False),
     Step(statements.SEND_MAIL, SendMail),
+    Step(statements.SEND_SAID_MAIL, SendMail),
     Step(statements.INSERT_TURN, AppendTurn),
     Step(statements.ADVANCE_HEAD, AppendTurn),
+    Step(lives_statements.SET_DESIRED, SetDesired),
+    Step(statements.INSERT_SESSION, BeginGeneration),
+    Step(lives_statements.BEGIN_GENERATION, BeginGeneration),
+    Step(lives_statements.BURY_IDENTITY, Bury),
     Step(statements.RELEASE_HEAD, Release),
 )
 """The statements of all effects but the continuity facade's, in the order in which they run; those come after."""
 
 _PLACES: Final = range(len(STEPS))
-CLAIM, NAME, HEAD, SESSION, CONFIG, INPUT, TAKE, MOVE, BOUND, PUT, DROP_PUT, RECEIPT, *_LATER = _PLACES
-STAGE, CHARGE, CONSUME, END, STEP, DROP, SEND, TURN, ADVANCE, RELEASE = _LATER
+CLAIM, NAME, HEAD, SESSION, RECREATION, CONFIG, *_AFTER_BEGINNING = _PLACES
+INPUT, SAID_INPUT, TAKE, SAID_TAKE, MOVE, BOUND, PUT, DROP_PUT, RECEIPT, *_AFTER_MOVES = _AFTER_BEGINNING
+STAGE, BIND, CHARGE, CONSUME, END, SETTLE, STEP, ONCE, RESOLVE, WITHDRAW, DROP, *_LAST = _AFTER_MOVES
+SEND, SAID_SEND, TURN, ADVANCE, DESIRE, NEXT_SESSION, GENERATION, BURIAL, RELEASE = _LAST

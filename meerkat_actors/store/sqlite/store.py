@@ -16,7 +16,7 @@ from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReas
 from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
-from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.leases import NOTHING_NEW, News
 from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
@@ -164,6 +164,10 @@ class SqliteStore:
         return self._listed(
             lambda: reading.read_inputs(self._database, identity, after, limit, newest_first=newest_first)
         )
+
+    def page_letters(self, identity: AgentIdentity | None, *, after: int, limit: int) -> tuple[Letterhead, ...]:
+        """See ``Store.page_letters``."""
+        return self._listed(lambda: reading.read_letters(self._database, identity, after, limit))
 
     def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
         """See ``Store.page_turns``."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from meerkat_actors.records.ids import AgentIdentity, InputId, uuid_text
+from meerkat_actors.records.ids import AgentIdentity, Generation, InputId, uuid_text
 from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.store.sqlite import queries, reading, statements
 from meerkat_actors.store.sqlite.locking import SHARED
@@ -36,8 +36,8 @@ _COUNT_OPEN: Final = """
 SELECT count(*) FROM (SELECT 1 FROM input INDEXED BY input_open WHERE state < 3 LIMIT ?1)
 """
 
-_READ_EXISTENCE: Final = """
-SELECT 1 FROM name JOIN head ON head.key = name.key WHERE name.name = ?1 AND head.tombstone = 0
+_READ_GENERATION: Final = """
+SELECT head.generation FROM name JOIN head ON head.key = name.key WHERE name.name = ?1 AND head.tombstone = 0
 """
 
 _READ_LATEST_INPUTS: Final = """
@@ -129,9 +129,10 @@ def read_survey(database: Database) -> Survey:
             database.execute(statements.ROLLBACK)
 
 
-def read_existence(database: Database, identity: AgentIdentity) -> bool:
-    """Whether an identity was created and not deleted."""
-    return database.execute(_READ_EXISTENCE, (identity,)).fetchone() is not None
+def read_generation(database: Database, identity: AgentIdentity) -> Generation | None:
+    """The generation of an identity; None when it was never created, or was deleted."""
+    found = database.execute(_READ_GENERATION, (identity,)).fetchone()
+    return None if found is None else Generation(found[0])
 
 
 def read_latest_inputs(database: Database, limit: int) -> tuple[tuple[AgentIdentity, InputRow], ...]:

@@ -6,25 +6,47 @@ from types import MappingProxyType
 from typing import Final
 
 from meerkat_actors.records.commits import Committed, DuplicateInput, RefusalReason, Refused
-from meerkat_actors.records.effects import Claim, CreateIdentity, DropJournal, Effect, TakeMail
+from meerkat_actors.records.effects import (
+    BeginGeneration,
+    Bury,
+    Claim,
+    CreateIdentity,
+    DropJournal,
+    Effect,
+    SetConfig,
+    SetDesired,
+    TakeMail,
+)
+from meerkat_actors.records.headers import Header
 from meerkat_actors.records.ids import AdmissionSequence, CheckpointVersion, FencingToken
+from meerkat_actors.records.inputs import Lane
+from meerkat_actors.records.status import Desired
 from meerkat_actors.store import Store
 from meerkat_actors.testing.conformance.checking import by_name, check, check_each
 from meerkat_actors.testing.conformance.looking import picture
 from meerkat_actors.testing.conformance.writing import (
+    CANCELLED,
     GIVEN_UP,
     charge,
     created,
     end,
     insert,
+    intent,
+    new_input_id,
     new_run_id,
     new_session_id,
+    noted,
     read,
     reason,
+    resolve,
     send,
+    settle,
     stage,
     step,
+    supersede,
+    take,
     unborn,
+    unstage,
 )
 
 BELIEFS: Final = MappingProxyType(
@@ -75,25 +97,43 @@ def every_effect_checks_its_fence(store: Store, belief: str) -> None:
     alice, bob = created(store, "alice"), created(store, "bob")
     run = new_run_id()
     bob.must_commit(send("alice", 1))
-    alice.must_commit(insert(1), insert(2, run=run))
-    alice.must_commit(step(2, run))
+    alice.must_commit(insert(1), insert(2, run=run), insert(3, run=run))
+    alice.must_commit(step(2, run), intent(2, run), end(3, run, GIVEN_UP))
     (mail,) = store.pending_mail(alice.fence.key, limit=1)
     wrong = alice.forged(**{belief: getattr(alice.fence, belief) + 1})
     before = picture(store, "alice", "bob", "carol")
     possible: tuple[Effect, ...] = (
-        insert(3),
-        TakeMail(mail.sequence, mail.sender_key, AdmissionSequence(3), None),
+        SetConfig(1, b"{}"),
+        insert(4),
+        insert(4, run=run, header=Header(correlation_id="7"), policy=1, lane=Lane.STEER),
+        noted(4),
+        TakeMail(mail.sequence, mail.sender_key, AdmissionSequence(4), None),
+        take(mail, 4, run, policy=1, lane=Lane.STEER),
+        take(mail, 4, lane=Lane.NONE),
+        supersede(1, new_input_id()),
+        unstage(2, run),
         stage(1, run),
+        stage(1, run, 1),
         charge(2, run),
+        end(2, run, CANCELLED),
         end(2, run, GIVEN_UP),
+        settle(3),
         step(2, run, "other"),
+        intent(2, run, "other"),
+        resolve(run, b"1"),
+        resolve(run, None),
         DropJournal(run),
         send("carol", 1),
+        send("carol", 1, header=Header(correlation_id="7")),
         wrong.boundary(),
+        SetDesired(Desired.PAUSED),
+        BeginGeneration(new_session_id()),
+        Bury(),
     )
     for effect in possible:
         assert isinstance(wrong.commit(effect), Refused), effect
-    assert isinstance(wrong.commit(end(2, run), wrong.boundary(run)), Refused)
+    for ending in (end(2, run), end(2, run, CANCELLED), Bury(), SetDesired(Desired.PAUSED)):
+        assert isinstance(wrong.commit(ending, wrong.boundary(run)), Refused), ending
     assert picture(store, "alice", "bob", "carol") == before
 
 

@@ -9,7 +9,7 @@ from attrs import astuple, evolve
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, SessionId
-from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.standing import SnapshotRow, Standing
 from meerkat_actors.store import Store
 from meerkat_actors.testing.conformance.writing import identity
@@ -25,6 +25,7 @@ Picture: TypeAlias = tuple[
     tuple[IdentityRow, ...],
     list[tuple[object, ...]],
     tuple[Standing | Broken, ...],
+    tuple[Letterhead, ...],
 ]
 
 
@@ -36,6 +37,7 @@ def picture(store: Store, *names: str) -> Picture:
         store.page_identities(after=None, limit=EVERYTHING),
         _events(store),
         tuple(map(_standing, store.read_standings([identity(name) for name in names], snapshots="loaded"))),
+        tuple(_letter(found) for found in store.page_letters(None, after=0, limit=EVERYTHING)),
     )
 
 
@@ -60,12 +62,18 @@ def _seen(store: Store, name: AgentIdentity) -> Seen:
     return (
         found,
         tuple(evolve(one, sequence=0, sender_key=IdentityKey(1)) for one in mail),
-        tuple(
-            evolve(row, sequence=0, turn=None if row.turn is None else _blanked(row.turn))
-            for row in store.page_inputs(name, after=None, limit=EVERYTHING, newest_first=False)
-        ),
+        tuple(map(_input, store.page_inputs(name, after=None, limit=EVERYTHING, newest_first=False))),
         tuple(_blanked(row) for row in store.page_turns(name, before=None, limit=EVERYTHING)),
     )
+
+
+def _letter(found: Letterhead) -> Letterhead:
+    # The content is told by the inputs of its identity, and may be forgotten.
+    return evolve(found, row=evolve(_input(found.row), content=b""))
+
+
+def _input(row: InputRow) -> InputRow:
+    return evolve(row, sequence=0, turn=None if row.turn is None else _blanked(row.turn))
 
 
 def _blanked(row: TurnRow) -> TurnRow:

@@ -32,10 +32,14 @@ from meerkat_actors.testing.conformance.writing import (
     end,
     identity,
     insert,
+    new_input_id,
     new_run_id,
+    noted,
     put,
     send,
+    settle,
     step,
+    supersede,
     take,
 )
 
@@ -118,6 +122,23 @@ def what_is_open_keeps_its_content(store: Store) -> None:
     before = picture(store, "alice", "bob", "nobody")
     assert prune(store, EVERYTHING).rows == 0
     assert picture(store, "alice", "bob", "nobody") == before
+
+
+@check
+def what_ended_without_a_turn_is_pruned_too(store: Store) -> None:
+    """Consumed as it was admitted, or displaced; a dead letter, if asked for, goes on to be listed."""
+    alice = created(store, "alice")
+    alice.must_commit(noted(1), insert(2))
+    alice.must_commit(supersede(2, new_input_id()))
+    abandoned(alice, 3, content=b'"three"')
+    before = rows(store)
+    assert prune(store).inputs.rows == 2
+    assert rows(store) == [evolve(row, content=b"") for row in before[:2]] + before[2:]
+    assert prune(store, EVERYTHING).inputs == Forgotten(rows=1, size_bytes=7)
+    (letter,) = store.page_letters(None, after=0, limit=9)
+    assert letter.row == evolve(before[2], content=b"")
+    alice.must_commit(settle(3))
+    assert store.page_letters(None, after=0, limit=9) == ()
 
 
 @check

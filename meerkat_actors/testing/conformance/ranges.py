@@ -16,8 +16,10 @@ from meerkat_actors.records.effects import (
     EndInput,
     InsertInput,
     RecordStep,
+    ResolveStep,
     SendMail,
     SetConfig,
+    SettleLetter,
     TakeMail,
 )
 from meerkat_actors.records.ids import (
@@ -31,6 +33,7 @@ from meerkat_actors.records.ids import (
     RunId,
     SessionId,
 )
+from meerkat_actors.records.inputs import Lane
 from meerkat_actors.store import Store
 from meerkat_actors.testing.conformance.checking import by_name, check, check_each
 from meerkat_actors.testing.conformance.writing import (
@@ -77,13 +80,15 @@ def a_fence_out_of_range_is_refused_before_anything_is_read(store: Store, field:
 
 
 COUNTED: Final[tuple[tuple[Effect, tuple[str, ...]], ...]] = (
-    (INPUT, ("admission",)),
+    (INPUT, ("admission", "policy")),
     (SetConfig(1, b"{}"), ("version",)),
-    (TakeMail(1, IdentityKey(1), AdmissionSequence(1), None), ("sequence", "sender_key", "admission")),
-    (stage(1, RUN), ("admission",)),
+    (TakeMail(1, IdentityKey(1), AdmissionSequence(1), None), ("sequence", "sender_key", "admission", "policy")),
+    (stage(1, RUN), ("admission", "position")),
     (charge(1, RUN), ("admission", "attempts", "interruptions", "not_before_ms")),
     (EndInput(AdmissionSequence(1), RUN, None), ("admission",)),
+    (SettleLetter(AdmissionSequence(1)), ("admission",)),
     (step(1, RUN), ("admission", "nth")),
+    (ResolveStep(RUN, "pay", 1, None), ("nth",)),
     (MAIL, ("number",)),
 )
 """The counters of each effect."""
@@ -140,6 +145,14 @@ ILL_FORMED: Final = MappingProxyType[str, tuple[Effect, ...]](
         "a digest of another length": (changed(INPUT, digest=b"short"),),
         "mail with a digest of another length": (changed(MAIL, digest=b""),),
         "a boundary with a digest of another length": (changed(BOUNDARY, digest=bytes(31)),),
+        "a lane that is none of ours": (changed(INPUT, lane=3),),
+        "a lane that is only a number": (changed(INPUT, lane=1),),
+        "consumed at once, for a run": (changed(INPUT, lane=Lane.NONE, run_id=RUN),),
+        "taken for a run, and consumed at once": (
+            TakeMail(1, IdentityKey(1), AdmissionSequence(1), RUN, 0, Lane.NONE),
+        ),
+        "a header that is text": (changed(INPUT, header="{}"),),
+        "mail with a header that is text": (changed(MAIL, header="{}"),),
     }
 )
 """Units that are none."""
@@ -180,7 +193,7 @@ def the_largest_counters_are_stored(store: Store) -> None:
     owner.must_commit(Claim(FencingToken(1)), big, changed(owner.boundary(), message_count=COUNTER_MAX))
     owner.must_commit(
         ChargeRun(AdmissionSequence(COUNTER_MAX), run, COUNTER_MAX, COUNTER_MAX, COUNTER_MAX),
-        RecordStep(AdmissionSequence(COUNTER_MAX), run, "s", COUNTER_MAX, b"", b""),
+        RecordStep(AdmissionSequence(COUNTER_MAX), run, "s", COUNTER_MAX, b"", b"1"),
         SendMail(alice.fence.identity, insert(1).input_id, insert(1).kind, b"1", bytes(32), COUNTER_MAX),
     )
     assert reason(owner.forged(generation=Generation(1)).commit()) is RefusalReason.STALE_GENERATION

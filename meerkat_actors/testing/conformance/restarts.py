@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from meerkat_actors.records.effects import CreateIdentity
+from typing import Final
+
+from meerkat_actors.records.effects import BeginGeneration, Bury, CreateIdentity, SetDesired
+from meerkat_actors.records.headers import Header, Mode
+from meerkat_actors.records.inputs import Lane
+from meerkat_actors.records.status import Desired
 from meerkat_actors.store import Store
 from meerkat_actors.testing.conformance.checking import Restart, check, check_restarting
 from meerkat_actors.testing.conformance.looking import picture
 from meerkat_actors.testing.conformance.writing import (
+    GIVEN_UP,
     created,
     end,
     insert,
+    intent,
     key_of,
+    new_input_id,
     new_run_id,
+    new_session_id,
+    noted,
     read,
+    resolve,
     send,
+    settle,
+    stage,
     step,
+    supersede,
     take,
     unborn,
 )
+
+STEERED: Final = Header(mode=Mode.STEER, correlation_id="7")
 
 
 @check_restarting
@@ -67,18 +83,29 @@ def everything_is_there(store: Store, restart: Restart, *, clean: bool) -> None:
     alice, bob = created(store, "alice"), created(store, "bob")
     run = new_run_id()
     alice.must_commit(insert(1, run=run, key="job"), insert(2))
-    alice.must_commit(step(1, run), send("bob", 1), send("carol", 2))
+    alice.must_commit(step(1, run), intent(1, run), send("bob", 1), send("carol", 2, header=STEERED))
+    alice.must_commit(insert(3, header=STEERED, policy=8, lane=Lane.STEER), noted(4), insert(5), insert(6, run=run))
+    alice.must_commit(stage(3, run, 1), end(6, run, GIVEN_UP), supersede(5, new_input_id()))
+    alice.must_commit(SetDesired(Desired.PAUSED))
+    dead = created(store, "dead")
+    dead.must_commit(dead.boundary())
+    dead.must_commit(BeginGeneration(new_session_id()))
+    dead.must_commit(dead.boundary(), Bury())
     (mail,) = store.pending_mail(bob.fence.key, limit=1)
     bob.must_commit(take(mail, 1))
     bob.must_commit(bob.boundary(state=3))
-    before = picture(store, "alice", "bob", "carol", "nobody")
+    before = picture(store, "alice", "bob", "carol", "dead", "nobody")
 
     after = restart(clean=clean)
     after.begin()
 
-    assert picture(after, "alice", "bob", "carol", "nobody") == before
-    alice.store = after
-    alice.must_commit(end(1, run), alice.boundary(run))
+    assert picture(after, "alice", "bob", "carol", "dead", "nobody") == before
+    alice.store = dead.store = after
+    alice.must_commit(resolve(run, None), end(1, run), end(3, run), settle(6), alice.boundary(run))
+    successor, recreation = dead.recreating()
+    successor.must_commit(recreation)
+    successor.must_commit(successor.boundary())
+    assert [row.generation for row in after.page_turns(dead.fence.identity, before=None, limit=9)] == [2, 1, 0]
 
 
 @check_restarting

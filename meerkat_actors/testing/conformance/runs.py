@@ -117,12 +117,12 @@ def a_consumed_input_knows_its_boundary(store: Store) -> None:
 
 @check
 def an_abandoned_input_keeps_its_ending(store: Store) -> None:
-    """An input that ended without a boundary keeps the reason and the counters."""
+    """An input that ended without a boundary keeps the reason and the counters, the failure that ended it included."""
     alice = created(store, "alice")
     run = new_run_id()
     given = insert(1, run=run)
     alice.must_commit(given)
-    alice.must_commit(charge(1, run, attempts=3), end(1, run, GIVEN_UP))
+    alice.must_commit(charge(1, run, attempts=2), end(1, run, GIVEN_UP))
     row = store.find_input(identity("alice"), given.input_id)
     assert row is not None
     assert (row.state, row.turn, row.ending) == (InputState.ABANDONED, None, encode_abandoned(GIVEN_UP))

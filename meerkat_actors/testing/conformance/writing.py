@@ -9,10 +9,12 @@ from typing import Any, Final, TypeVar, cast
 from attrs import define, evolve
 
 from meerkat_actors.records.activation import Activation
-from meerkat_actors.records.codec import content_digest
+from meerkat_actors.records.codec import content_digest, encode_header, encode_successor
 from meerkat_actors.records.commits import CommitOutcome, Committed, DuplicateInput, RefusalReason, Refused
 from meerkat_actors.records.effects import (
     AppendTurn,
+    BeginGeneration,
+    Bury,
     ChargeRun,
     Claim,
     CreateIdentity,
@@ -20,12 +22,16 @@ from meerkat_actors.records.effects import (
     EndInput,
     InsertInput,
     RecordStep,
+    Recreate,
+    ResolveStep,
     SendMail,
+    SettleLetter,
     Stage,
     TakeMail,
     Unit,
 )
 from meerkat_actors.records.fence import IdentityFence
+from meerkat_actors.records.headers import Header
 from meerkat_actors.records.ids import (
     AdmissionSequence,
     AgentIdentity,
@@ -37,15 +43,18 @@ from meerkat_actors.records.ids import (
     RunId,
     SessionId,
 )
-from meerkat_actors.records.inputs import InputKind, Mail
+from meerkat_actors.records.inputs import InputKind, InputState, Lane, Mail
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
-from meerkat_actors.records.runtime_effects import PutDocument
+from meerkat_actors.records.runtime_effects import MoveInput, PutDocument
 from meerkat_actors.store import Store
 
 T = TypeVar("T")
 
 HELLO: Final = b'"hello"'
 GIVEN_UP: Final = Abandoned(AbandonReason.ATTEMPTS_EXHAUSTED, "ValueError: no")
+"""A dead letter, to its input."""
+CANCELLED: Final = Abandoned(AbandonReason.CANCELLED, "")
+"""None, because somebody asked for it."""
 
 _NUMBERS: Final[Iterator[int]] = count(1)
 """Ids need only differ from one another."""
@@ -113,24 +122,49 @@ def insert(
     content: bytes = HELLO,
     key: str | None = None,
     input_id: InputId | None = None,
+    kind: InputKind = InputKind.PROMPT,
+    header: Header | None = None,
+    policy: int = 0,
+    lane: Lane = Lane.QUEUE,
 ) -> InsertInput:
     return InsertInput(
         AdmissionSequence(admission),
         new_input_id() if input_id is None else input_id,
-        InputKind.PROMPT,
+        kind,
         content,
         content_digest(content),
         key,
         run,
+        None if header is None else encode_header(header, kind),
+        policy,
+        lane,
     )
 
 
-def take(mail: Mail, admission: int, run: RunId | None = None) -> TakeMail:
-    return TakeMail(mail.sequence, mail.sender_key, AdmissionSequence(admission), run)
+def noted(admission: int, *, key: str | None = None) -> InsertInput:
+    """What became of an operation: consumed as it is admitted."""
+    return insert(admission, kind=InputKind.OPERATION, lane=Lane.NONE, key=key)
 
 
-def stage(admission: int, run: RunId) -> Stage:
-    return Stage(AdmissionSequence(admission), run)
+def take(mail: Mail, admission: int, run: RunId | None = None, *, policy: int = 0, lane: Lane = Lane.QUEUE) -> TakeMail:
+    return TakeMail(mail.sequence, mail.sender_key, AdmissionSequence(admission), run, policy, lane)
+
+
+def stage(admission: int, run: RunId, position: int = 0) -> Stage:
+    return Stage(AdmissionSequence(admission), run, position)
+
+
+def unstage(admission: int, run: RunId) -> MoveInput:
+    """Back to its lane, uncharged."""
+    return MoveInput(AdmissionSequence(admission), InputState.STAGED, run, InputState.QUEUED, None, 0, 0, 0, None)
+
+
+def supersede(admission: int, successor: InputId) -> MoveInput:
+    """Displace what is queued."""
+    ending = encode_successor(successor)
+    return MoveInput(
+        AdmissionSequence(admission), InputState.QUEUED, None, InputState.SUPERSEDED, None, 0, 0, 0, ending
+    )
 
 
 def charge(admission: int, run: RunId, attempts: int = 1, interruptions: int = 0, not_before_ms: int = 0) -> ChargeRun:
@@ -141,18 +175,48 @@ def end(admission: int, run: RunId, abandoned: Abandoned | None = None) -> EndIn
     return EndInput(AdmissionSequence(admission), run, abandoned)
 
 
-def step(admission: int, run: RunId, name: str = "fetch", nth: int = 1, result: bytes = b"1") -> RecordStep:
-    return RecordStep(AdmissionSequence(admission), run, name, nth, b"arguments", result)
+def settle(admission: int) -> SettleLetter:
+    return SettleLetter(AdmissionSequence(admission))
 
 
-def send(recipient: str, number: int, *, content: bytes = HELLO, input_id: InputId | None = None) -> SendMail:
+def step(
+    admission: int,
+    run: RunId,
+    name: str = "fetch",
+    nth: int = 1,
+    result: bytes = b"1",
+    *,
+    is_once: bool = False,
+) -> RecordStep:
+    return RecordStep(AdmissionSequence(admission), run, name, nth, b"arguments", result, is_once)
+
+
+def intent(admission: int, run: RunId, name: str = "pay", nth: int = 1) -> RecordStep:
+    """A step that is about to run, and never twice without being asked."""
+    return step(admission, run, name, nth, b"", is_once=True)
+
+
+def resolve(run: RunId, result: bytes | None, name: str = "pay", nth: int = 1) -> ResolveStep:
+    return ResolveStep(run, name, nth, result)
+
+
+def send(
+    recipient: str,
+    number: int,
+    *,
+    content: bytes = HELLO,
+    input_id: InputId | None = None,
+    kind: InputKind = InputKind.PEER_MESSAGE,
+    header: Header | None = None,
+) -> SendMail:
     return SendMail(
         AgentIdentity(recipient),
         new_input_id() if input_id is None else input_id,
-        InputKind.PEER_MESSAGE,
+        kind,
         content,
         content_digest(content),
         number,
+        None if header is None else encode_header(header, kind),
     )
 
 
@@ -175,7 +239,9 @@ class Writer:
         """Commit one unit and keep the fence up to date."""
         (outcome,) = self.store.commit([self.unit(*effects)])
         if isinstance(outcome, Committed):
-            self.fence = evolve(self.fence, version=outcome.version)
+            begins = any(isinstance(effect, BeginGeneration | Recreate) for effect in effects)
+            generation = Generation(self.fence.generation + begins)
+            self.fence = evolve(self.fence, generation=generation, version=outcome.version)
         return outcome
 
     def must_commit(self, *effects: Effect) -> None:
@@ -200,6 +266,13 @@ class Writer:
         token = FencingToken(self.fence.token + 1)
         return Writer(self.store, evolve(self.fence, token=token), self.session_id), Claim(self.fence.token)
 
+    def recreating(self) -> tuple[Writer, Recreate]:
+        """A new owner of a dead identity, and the effect that its first unit carries."""
+        token, session = FencingToken(self.fence.token + 1), new_session_id()
+        return Writer(self.store, evolve(self.fence, token=token), session), Recreate(
+            self.fence.token, "worker", session
+        )
+
     def forged(self, **beliefs: int) -> Writer:
         """A writer that believes something else."""
         return Writer(self.store, changed(self.fence, **beliefs), self.session_id)
@@ -223,3 +296,10 @@ def created(store: Store, name: str, kind: str = "worker") -> Writer:
 
 def key_of(store: Store, name: str) -> IdentityKey:
     return read(store, name).key
+
+
+def buried(store: Store, name: str) -> Writer:
+    """The last writer of an identity that was destroyed."""
+    writer = created(store, name)
+    writer.must_commit(Bury())
+    return writer

@@ -29,6 +29,7 @@ from meerkat_actors.store import RuntimeStore, open_sqlite
 from meerkat_actors.store.sqlite.schema import PAGE_BYTES, SCHEMA_VERSION
 from tests.store.continuity_calling import BEN, caller, record
 from tests.store.runtime_writing import RUN, delta, input_id, queued, said, staged
+from tests.store.sqlite.lives import live_lives
 from tests.store.writing import uuid_of
 
 KEPT: Final = Path(__file__).parent / "kept"
@@ -153,9 +154,16 @@ def execute(path: Path, *statements: str, keep_log: bool = False) -> None:
 
 
 def migrated(old: Content) -> Content:
-    """What schema 4 makes of what schema 3 held."""
+    """What this schema makes of what an older one held."""
     (meta,) = old["meta"]
-    return {**old, "meta": [{**meta, "keys": max(int(str(row["key"])) for row in old["name"])}], "owner": []}
+    if "owner" not in old:  # schema 3
+        old = {**old, "meta": [{**meta, "keys": max(int(str(row["key"])) for row in old["name"])}], "owner": []}
+    # Schema 5: nothing said anything of itself yet.
+    return {
+        **old,
+        "input": [{**row, "policy": 0, "letter": 0, "header": None} for row in old["input"]],
+        "journal": [{**row, "once": 0} for row in old["journal"]],
+    }
 
 
 def _columns(connection: apsw.Connection, table: str) -> list[str]:
@@ -191,6 +199,11 @@ def live(path: Path) -> None:
     store.end(clean=True)
     store.close()
     trio.run(_run_agents, path, env)
+    store = open_sqlite(path, env=env)
+    store.begin()
+    live_lives(store)
+    store.end(clean=True)
+    store.close()
 
 
 async def _run_agents(path: Path, env: CountedEnv) -> None:

@@ -10,7 +10,14 @@ import pytest
 
 from meerkat_actors.records.effects import DropJournal
 from meerkat_actors.store import SqliteStore, open_sqlite
-from meerkat_actors.store.sqlite import continuity_queries, continuity_statements, queries, statements
+from meerkat_actors.store.sqlite import (
+    continuity_queries,
+    continuity_statements,
+    lives_statements,
+    queries,
+    runtime_statements,
+    statements,
+)
 from tests.store.continuity_calling import caller, record, said
 from tests.store.looking import picture
 from tests.store.writing import charge, created, end, insert, new_run_id, send, stage, step, take
@@ -86,7 +93,14 @@ def test_no_plan_scans_a_table_or_sorts_a_history(database: Path) -> None:
     connection = apsw.Connection(str(database))
     texts = {
         f"{module.__name__.rpartition('.')[2]}.{name}": text
-        for module in (statements, queries, continuity_statements, continuity_queries)
+        for module in (
+            statements,
+            lives_statements,
+            runtime_statements,
+            queries,
+            continuity_statements,
+            continuity_queries,
+        )
         for name, text in vars(module).items()
         if name.isupper() and isinstance(text, str) and not name.startswith("_")
     }
@@ -97,13 +111,14 @@ def test_no_plan_scans_a_table_or_sorts_a_history(database: Path) -> None:
     connection.close()
     scanning = {name for name, plan in plans.items() if any(line.startswith("SCAN") for line in plan)}
     # One row, constants, a row for each that shares, the rows of the page at hand or that were found before, and the
-    # open inputs of everybody, which are what is asked for.
+    # open inputs or dead letters of everybody, which are what is asked for.
     assert scanning == {
         "queries.READ_META",
         "queries.READ_LEASES",
         "queries.READ_IDENTITIES_WITH_MAIL",
         "queries.READ_COUNTERS",
         "queries.READ_IDENTITIES_WITH_WORK",
+        "queries.READ_LETTERS",
         "queries.READ_TURNS",
         "statements.BEGIN_INCARNATION",
         "statements.END_INCARNATION",
@@ -119,7 +134,12 @@ def test_no_plan_scans_a_table_or_sorts_a_history(database: Path) -> None:
         "SEARCH turn USING INTEGER PRIMARY KEY (rowid>?)",
     ]
     sorting = {name for name, plan in plans.items() if any("TEMP B-TREE" in line for line in plan)}
-    assert sorting == {"queries.READ_OPEN", "queries.READ_IDENTITIES_WITH_MAIL", "queries.READ_IDENTITIES_WITH_WORK"}
+    assert sorting == {
+        "queries.READ_LETTERS",
+        "queries.READ_OPEN",
+        "queries.READ_IDENTITIES_WITH_MAIL",
+        "queries.READ_IDENTITIES_WITH_WORK",
+    }
 
 
 def parameters(text: str) -> int:

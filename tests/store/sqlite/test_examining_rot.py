@@ -202,7 +202,7 @@ TOLD: Final = {
     "an ending that the runtime has not": (
         'UPDATE input SET state = 4, ending = CAST(\'{"successor":"00000000-0000-0000-0000-000000000001"}\' AS BLOB)'
         f" WHERE identity = {TALLY} AND admission = 1",
-        "that the runtime does not end inputs",
+        "is in a run, and a newer one took its place",
     ),
     "a successor that is none": (
         "UPDATE input SET state = 4, ending = CAST('{\"successor\":7}' AS BLOB) WHERE state = 6",
@@ -236,7 +236,7 @@ def test_damage_is_told_of_its_identity_only(store: Path) -> None:
     change(store, f"UPDATE turn SET body = x'00' WHERE seq = {MIDDLE}")
     found = examine(store)
     assert {finding.identity for finding in found.findings} == {"tally"}
-    assert found.identities == 16
+    assert found.identities == 20
 
 
 def test_a_column_says_what_is_wrong_with_it() -> None:
@@ -260,6 +260,9 @@ def test_a_column_says_what_is_wrong_with_it() -> None:
         None,
         bytes(32),
         b"1",
+        0,
+        0,
+        None,
         None,
     )
     assert fault_of(INPUT, row) is None

@@ -12,14 +12,44 @@ from attrs import evolve, frozen
 
 from meerkat_actors.records.commits import Committed, Refused
 from meerkat_actors.records.continuity import OPAQUE_KIND
-from meerkat_actors.records.effects import Claim, DropJournal, Effect, Release, Unit
+from meerkat_actors.records.effects import (
+    BeginGeneration,
+    Bury,
+    Claim,
+    DropJournal,
+    Effect,
+    Recreate,
+    Release,
+    SetConfig,
+    SetDesired,
+    Unit,
+)
+from meerkat_actors.records.headers import Header
 from meerkat_actors.records.ids import FencingToken, Generation
+from meerkat_actors.records.inputs import Lane
+from meerkat_actors.records.status import Desired
 from meerkat_actors.store import SqliteStore, open_sqlite
 from meerkat_actors.store.sqlite import statements
 from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.packing import Packer, pack_in_order
 from meerkat_actors.store.sqlite.rows import Database, Row, typed
-from tests.store.writing import GIVEN_UP, Writer, charge, created, end, insert, new_run_id, send, stage, step, take
+from meerkat_actors.testing.conformance.writing import (
+    GIVEN_UP,
+    Writer,
+    charge,
+    created,
+    end,
+    insert,
+    intent,
+    new_run_id,
+    new_session_id,
+    resolve,
+    send,
+    settle,
+    stage,
+    step,
+    take,
+)
 
 TOKEN, GENERATION, VERSION = 1, 2, 3
 """Where they stand among a statement's parameters; a claim's fence has the new token, so its guard is parameter 4."""
@@ -49,7 +79,8 @@ class Scene:
                 (fence.key, fence.token + 1, fence.generation, fence.version, fence.token, 1, OPAQUE_KIND),
             )
         )
-        return [(sql, row) for sql, row in found if sql != statements.INSERT_NAME]
+        # Names and sessions are given once, whatever the fence; a head beside them has it.
+        return [(sql, row) for sql, row in found if sql not in {statements.INSERT_NAME, statements.INSERT_SESSION}]
 
     def guarded(self) -> list[tuple[str, Row]]:
         """Those that guard themselves: a boundary's row relies on the head's advance beside it."""
@@ -76,21 +107,33 @@ def scene(database: Path) -> Iterator[Scene]:
     store.begin()
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(send("alice", 1), send("alice", 2))
-    run = new_run_id()
-    alice.must_commit(insert(1), insert(2, run=run))
-    alice.must_commit(step(2, run))
+    run, dead = new_run_id(), new_run_id()
+    alice.must_commit(insert(1), insert(2, run=run), insert(4, run=dead))
+    alice.must_commit(step(2, run), intent(2, run), intent(2, run, "ask"), end(4, dead, GIVEN_UP))
     mail, _ = store.pending_mail(alice.fence.key, limit=2)
     connection = apsw.Connection(str(database))
     effects: tuple[Effect, ...] = (
         insert(3),
+        insert(3, header=Header(source="hook")),
+        insert(3, lane=Lane.NONE),
         take(mail, 3),
+        take(mail, 3, policy=11),
         stage(1, run),
+        stage(1, run, 1),
         charge(2, run),
         end(2, run, GIVEN_UP),
+        settle(4),
         step(2, run, "other"),
+        intent(2, run, "other"),
+        resolve(run, b"1"),
+        resolve(run, None, "ask"),
         DropJournal(run),
         send("bob", 1),
+        send("bob", 1, header=Header(source="hook")),
         alice.boundary(run),
+        SetDesired(Desired.PAUSED),
+        BeginGeneration(new_session_id()),
+        Bury(),
         Release(),
     )
     yield Scene(alice, typed(connection), effects)
@@ -98,13 +141,16 @@ def scene(database: Path) -> Iterator[Scene]:
     store.close()
 
 
-GUARDED: Final = 12
+GUARDED: Final = 24
 
 
 def test_every_statement_touches_its_row_under_the_right_fence(scene: Scene) -> None:
     rows = scene.rows()
     assert len(rows) == GUARDED
-    assert [scene.touched(sql, row) for sql, row in rows] == [1] * GUARDED
+    # A journal is dropped as a whole.
+    assert [scene.touched(sql, row) for sql, row in rows] == [
+        3 if sql == statements.DROP_JOURNAL else 1 for sql, _ in rows
+    ]
 
 
 @pytest.mark.parametrize("place", [TOKEN, GENERATION, VERSION], ids=["token", "generation", "version"])
@@ -122,6 +168,39 @@ def test_every_statement_touches_nothing_of_a_deleted_identity(scene: Scene) -> 
         assert scene.touched(sql, row) == 0, sql
     check: Row = (scene.alice.fence.key, scene.alice.fence.token, 0, 0)
     assert scene.database.execute(statements.CHECK_FENCE, check).fetchall() == []
+
+
+def test_who_makes_an_identity_anew_proves_all_that_is_dead(scene: Scene) -> None:
+    dead, packer = scene.alice, Packer(Naming(scene.database))
+    token = FencingToken(dead.fence.token + 1)
+    unit = Unit(
+        evolve(dead.fence, token=token), (Recreate(dead.fence.token, "other", new_session_id()), SetConfig(1, b"{}"))
+    )
+    _, (recreation, head, _), (config, body, _) = pack_in_order(packer, unit, [*enumerate(unit.effects)])
+    assert scene.touched(recreation.sql, head) == 0, "it lives"
+    scene.database.execute("UPDATE head SET tombstone = 1 WHERE key = ?1", (dead.fence.key,))
+    for place in (GENERATION, VERSION, 4):
+        assert scene.touched(recreation.sql, (*head[:place], 7, *head[place + 1 :])) == 0
+    assert scene.touched(config.sql, body) == 0
+    assert scene.touched(recreation.sql, head) == 1
+    scene.database.execute(recreation.sql, head)
+    assert scene.touched(config.sql, body) == 1
+
+
+def test_what_follows_a_boundary_in_its_unit_is_guarded_by_the_version_that_it_makes(scene: Scene) -> None:
+    alice, packer = scene.alice, Packer(Naming(scene.database))
+    turn = alice.boundary()
+    for effect in (SetDesired(Desired.STOPPED), Bury()):
+        unit = alice.unit(turn, effect)
+        entries = pack_in_order(packer, unit, [(0, turn), (1, effect)])
+        last, row, _ = entries[-1]
+        assert scene.touched(last.sql, row) == 0
+        scene.database.execute("SAVEPOINT boundary")
+        for step_, values, _ in entries[:-1]:
+            scene.database.execute(step_.sql, values)
+        assert scene.touched(last.sql, row) == 1
+        scene.database.execute("ROLLBACK TO boundary")
+        scene.database.execute("RELEASE boundary")
 
 
 def test_a_boundary_under_a_wrong_fence_leaves_no_row(scene: Scene) -> None:

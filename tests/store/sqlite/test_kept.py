@@ -12,9 +12,11 @@ import trio
 
 from meerkat_actors.actors.turn import Turn
 from meerkat_actors.errors import OperationsEpochRetiredError, RecordDeletedError
+from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.machine_lifecycle import RuntimeState
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
+from meerkat_actors.records.status import Desired
 from meerkat_actors.records.stored_events import StoredEventKind
 from meerkat_actors.runtime import open_runtime
 from meerkat_actors.store import RuntimeStore, SqliteStore, open_sqlite
@@ -39,6 +41,7 @@ from tests.store.sqlite.keeping import (
     schema,
     version_of,
 )
+from tests.store.sqlite.lives import AGAIN, ENDED, LIVES, MUTE, given
 from tests.store.writing import identity, read
 
 VERSIONS: Final = (*FORMER, SCHEMA_VERSION)
@@ -93,12 +96,12 @@ def test_what_is_kept_can_be_made_anew(database: Path) -> None:
 
 def test_agents_are_as_they_were(store: SqliteStore) -> None:
     rows = store.page_identities(after=None, limit=99)
-    assert [(row.identity, row.kind, row.version) for row in rows if not row.kind.startswith("@")] == [
+    assert [(row.identity, row.kind, row.version) for row in rows if not row.kind.startswith(("@", MUTE))] == [
         ("busy", "worker", 0),
         ("tally", "counter", 3),
         ("unlucky", "failing", 0),
     ]
-    assert store.identities_with_work() == ("busy",)
+    assert [name for name in store.identities_with_work() if name != LIVES] == ["busy"]
     tally, busy, absent = (read(store, name) for name in ("tally", "busy", "absent"))
     assert tally.head is not None
     assert (tally.head.message_count, tally.head.sends, tally.state) == (6, 3, b"3")
@@ -125,8 +128,28 @@ def test_inputs_are_in_the_states_they_were_in(store: SqliteStore) -> None:
     assert states("tally") == [InputState.CONSUMED] * 3
     assert states("unlucky") == [InputState.ABANDONED]
     assert states("busy") == [InputState.STAGED, InputState.QUEUED, InputState.QUEUED]
-    kinds = [event.kind for event in store.page_events(after=0, limit=99)]
+    others = {LIVES, ENDED, AGAIN, "somebody"}
+    kinds = [event.kind for event in store.page_events(after=0, limit=99) if event.identity not in others]
     assert Counter(kinds) == {StoredEventKind.ADMITTED: 9, StoredEventKind.SENT: 3, StoredEventKind.TURN: 4}
+
+
+def test_what_was_given_up_is_a_dead_letter_where_that_was_known(store: SqliteStore) -> None:
+    """Not in a file that was migrated: nobody looks through all of its history."""
+    letters = [(letter.identity, letter.row.admission) for letter in store.page_letters(None, after=0, limit=99)]
+    assert letters == ([("unlucky", 1), (LIVES, 11)] if store.find_input(identity(LIVES), given(101)) else [])
+
+
+def test_lives_go_on_where_they_were(store: SqliteStore) -> None:
+    if store.find_input(identity(LIVES), given(101)) is None:
+        assert store.activate(identity(LIVES)).identity == LIVES
+        return
+    lives, again = read(store, LIVES), read(store, AGAIN)
+    assert lives.head is not None
+    assert (lives.head.generation, lives.head.version, lives.head.desired) == (1, 1, Desired.PAUSED)
+    assert (lives.run is None, lives.parked is None, [one.admission for one in lives.queued]) == (False, False, [16])
+    assert again.head is not None
+    assert (again.head.token, again.head.generation, again.config) == (2, 1, AgentConfig(1, b'{"again":true}'))
+    assert [row.version for row in store.page_turns(identity(LIVES), before=None, limit=9)] == [1, 3, 2, 1]
 
 
 def test_the_continuity_facade_finds_its_records_and_documents(store: SqliteStore) -> None:

@@ -106,10 +106,35 @@ def test_a_step_that_makes_something_else_than_its_version_leaves_the_old_file(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = disk(old.parent)
-    monkeypatch.setattr(migrating, "STEPS", {OLDEST: STEPS[OLDEST][:-1]})
+    monkeypatch.setattr(migrating, "STEPS", {**STEPS, SCHEMA_VERSION - 1: STEPS[SCHEMA_VERSION - 1][:-1]})
     with pytest.raises(StoreCorruptError, match="holds what is not ours, the table 'former'"):
         migrate(str(old), None)
     assert disk(old.parent) == before
+
+
+def test_rows_that_are_shorter_than_their_table_are_read_and_changed(database: Path) -> None:
+    """What an older version wrote has no place for what came later, until it is written again."""
+    old = rebuild(SCHEMA_VERSION - 1, database)
+    execute(old, "UPDATE input SET state = 6, ending = x'7b7d' WHERE state = 1")
+    open_sqlite(old).close()
+    execute(
+        old,
+        "UPDATE input SET letter = 1 WHERE state = 6 AND letter = 0",
+        "UPDATE journal SET once = 1, result = x'' WHERE once = 0",
+    )
+    with behind_its_back(old) as connection:
+        letters = "SELECT identity, seq FROM input {} WHERE letter = 1 ORDER BY identity, seq"
+        indexed, scanned = (
+            connection.execute(letters.format(how)).fetchall() for how in ("INDEXED BY input_letter", "NOT INDEXED")
+        )
+        assert indexed == scanned
+        assert len(indexed) > 2
+        assert connection.pragma("integrity_check") == "ok"
+        assert connection.execute("SELECT DISTINCT once, result FROM journal").fetchall() == [(1, b"")]
+        with pytest.raises(apsw.ConstraintError):
+            connection.execute("UPDATE journal SET once = 0")
+        with pytest.raises(apsw.ConstraintError):
+            connection.execute("UPDATE input SET letter = 1 WHERE state = 3")
 
 
 # -- what is refused ----------------------------------------------------------------------
@@ -248,7 +273,9 @@ def test_a_migration_is_on_the_disk_before_anything_else_is_done(old: Path) -> N
     assert happened[happened.index("committed") - 1] == "sync"
 
 
-def test_a_long_history_makes_no_longer_migration(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", OLDER)
+def test_a_long_history_makes_no_longer_migration(tmp_path: Path, version: int) -> None:
+    """Boundaries, inputs, and steps that were recorded: all of them stay where they are."""
     seen: list[tuple[int, int]] = []
 
     def watch(connection: apsw.Connection) -> None:
@@ -261,13 +288,25 @@ def test_a_long_history_makes_no_longer_migration(tmp_path: Path) -> None:
         connection.set_commit_hook(pages)
 
     for turns in (1, 20_000):
-        path = rebuild(OLDEST, tmp_path / f"{turns}.db")
+        path = rebuild(version, tmp_path / f"{turns}.db")
+        numbers = f"""
+            WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {turns})
+        """
         execute(
             path,
             f"""
-            WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {turns})
-            INSERT INTO turn (seq, identity, version, generation, token, previous, run, digest, body)
+            {numbers} INSERT INTO turn (seq, identity, version, generation, token, previous, run, digest, body)
             SELECT 100 + n, 6, 1, 0, 1, 0, zeroblob(16), zeroblob(32), zeroblob(300) FROM number
+            """,
+            f"""
+            {numbers} INSERT INTO input (seq, identity, admission, input_id, kind, state, run, ending, digest, content)
+            SELECT 1000000 + n, 6, 100 + n, randomblob(16), 'prompt', 6, zeroblob(16), x'7b7d', zeroblob(32),
+                   zeroblob(100)
+              FROM number
+            """,
+            f"""
+            {numbers} INSERT INTO journal (identity, run, name, nth, arguments, result)
+            SELECT 6, zeroblob(16), 'step', n, zeroblob(32), x'31' FROM number
             """,
         )
         apsw.connection_hooks.append(watch)

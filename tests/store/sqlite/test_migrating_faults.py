@@ -20,7 +20,7 @@ from meerkat_actors.store.sqlite.schema import SCHEMA_VERSION
 from tests.store.sqlite.faults import failing, full, nothing, open_disk
 from tests.store.sqlite.keeping import content, disk, execute, migrated, rebuild, schema, version_of
 
-OLDEST: Final = 3
+OLDER: Final = range(3, SCHEMA_VERSION)
 
 # Opens copies of a file, one after the other, each in a process of its own that dies before its n-th statement.
 DIE: Final = """
@@ -59,10 +59,10 @@ for number in range(1, 500):
 """
 
 
-@pytest.fixture
-def old(database: Path) -> Path:
-    """A file of the oldest schema."""
-    return rebuild(OLDEST, database)
+@pytest.fixture(params=OLDER, ids=lambda version: f"schema {version}")
+def old(request: pytest.FixtureRequest, database: Path) -> Path:
+    """A file of an older schema."""
+    return rebuild(request.param, database)
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_a_kill_before_any_statement_leaves_the_old_file_or_the_new(old: Path, h
         execute(old, "UPDATE meta SET clean = 0", keep_log=True)
     files = disk(old.parent)
     before = content(old)
-    old_schema = schema(old)
+    old_schema, old_version = schema(old), version_of(old)
     for name, data in files.items():  # the look has made a log's index anew
         (old.parent / name).write_bytes(data)
     folder = old.parent / "killed"
@@ -94,14 +94,14 @@ def test_a_kill_before_any_statement_leaves_the_old_file_or_the_new(old: Path, h
     for path in sorted(folder.glob("*.db")):
         version = version_of(path)
         found.append(version)
-        assert content(path) == (before if version == OLDEST else whole)
-        assert (schema(path) == old_schema) == (version == OLDEST)
+        assert content(path) == (before if version == old_version else whole)
+        assert (schema(path) == old_schema) == (version == old_version)
         open_sqlite(path).close()
         assert version_of(path) == SCHEMA_VERSION
         assert content(path) == whole
     assert found == sorted(found)
     # Some of each: before, within and after the transaction.
-    assert found.count(OLDEST) > len(STEPS[OLDEST])
+    assert found.count(old_version) > sum(len(STEPS[version]) for version in range(old_version, SCHEMA_VERSION))
     assert found.count(SCHEMA_VERSION) > 5
 
 
@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_the_old_file_to_be_opened_by_any_version(old: Path, 
     """Full from the n-th write on, for each n up to the one that is enough."""
     if has_log:
         execute(old, "UPDATE meta SET clean = 0", keep_log=True)
-    before = content(old)
+    before, old_version = content(old), version_of(old)
     enough = 0
     with open_disk() as small:
         while True:
@@ -118,7 +118,7 @@ def test_a_full_disk_leaves_the_old_file_to_be_opened_by_any_version(old: Path, 
             try:
                 open_sqlite(old, vfs=small.vfs).close()
             except StoreFullError:
-                assert version_of(old) == OLDEST
+                assert version_of(old) == old_version
                 assert content(old) == before
                 enough += 1
             else:
@@ -130,13 +130,13 @@ def test_a_full_disk_leaves_the_old_file_to_be_opened_by_any_version(old: Path, 
 
 @pytest.mark.parametrize("nth", range(4))
 def test_a_disk_that_fails_to_sync_leaves_the_old_file_or_the_new(old: Path, nth: int) -> None:
-    before = content(old)
+    before, old_version = content(old), version_of(old)
     with open_disk() as bad:
         bad.before_sync = from_call(nth, failing(apsw.SQLITE_IOERR_FSYNC))
         with pytest.raises(StoreError, match=r"the test.s disk failed|disk I/O error"):
             open_sqlite(old, vfs=bad.vfs)
         bad.before_sync = nothing
-    assert content(old) == (before if version_of(old) == OLDEST else migrated(before))
+    assert content(old) == (before if version_of(old) == old_version else migrated(before))
     open_sqlite(old).close()
     assert content(old) == migrated(before)
 

@@ -35,6 +35,18 @@ ROT: Final = {
     "a state that does not decode": ("UPDATE turn SET body = cast('{' AS BLOB)", ROW_UNREADABLE),
     "a boundary without its state": ("UPDATE turn SET body = cast('{}' AS BLOB)", ROW_UNREADABLE),
     "an unknown kind": ("UPDATE input SET kind = 'telepathy' WHERE admission = 3", ROW_UNREADABLE),
+    "a header that is none": (
+        'UPDATE input SET header = cast(\'{"mode":"loud"}\' AS BLOB) WHERE admission = 3',
+        ROW_UNREADABLE,
+    ),
+    "a header that says what it need not": (
+        'UPDATE input SET header = cast(\'{"origin":"operator"}\' AS BLOB) WHERE admission = 2',
+        ROW_UNREADABLE,
+    ),
+    "an unknown policy": ("UPDATE input SET policy = 99 WHERE admission = 3", ROW_UNREADABLE),
+    "an unknown lane": ("UPDATE input SET lane = 7 WHERE admission = 3", ROW_UNREADABLE),
+    "a run of what checkpoints bound": ("UPDATE input SET position = 1 WHERE admission < 3", ROWS_CONTRADICT),
+    "an unknown wish": ("UPDATE head SET desired = 'gone' WHERE key = 1", ROW_UNREADABLE),
     "text that is not UTF-8": ("UPDATE head SET kind = cast(x'ff' AS TEXT) WHERE key = 1", ROW_UNREADABLE),
     "a tombstone": ("UPDATE head SET tombstone = 1 WHERE key = 1", "deleted"),
 }
@@ -93,6 +105,14 @@ def test_a_listing_of_a_rotten_row_says_so_and_the_store_goes_on(sound: SqliteSt
     created(sound, "carol").must_commit(insert(1))
 
 
+@pytest.mark.parametrize("column", ["letter", "lane"])
+def test_a_listing_of_a_word_that_is_none_says_so(sound: SqliteStore, database: Path, column: str) -> None:
+    with behind_its_back(database) as connection:
+        connection.execute(f"UPDATE input SET {column} = 7 WHERE admission = 3")
+    with pytest.raises(StoreCorruptError, match="can't be read"):
+        sound.page_inputs(ALICE, after=None, limit=9, newest_first=False)
+
+
 def test_a_tombstone_refuses_whoever_writes(sound: SqliteStore, database: Path) -> None:
     carol = created(sound, "carol")
     with behind_its_back(database) as connection:
@@ -125,5 +145,13 @@ def test_mail_of_an_unknown_sender_is_not_shown_as_anything_else(sound: SqliteSt
     bob.must_commit(send("alice", 1))
     with behind_its_back(database) as connection:
         connection.execute("UPDATE input SET kind = 'telepathy' WHERE state = 0")
+    with pytest.raises(StoreCorruptError):
+        sound.pending_mail(key_of(sound, "alice"), limit=9)
+
+
+def test_mail_whose_header_is_none_is_not_shown_without_it(sound: SqliteStore, database: Path) -> None:
+    created(sound, "dan").must_commit(send("alice", 1))
+    with behind_its_back(database) as connection:
+        connection.execute("UPDATE input SET header = x'7b7d' WHERE state = 0")
     with pytest.raises(StoreCorruptError):
         sound.pending_mail(key_of(sound, "alice"), limit=9)
