@@ -8,12 +8,14 @@ from meerkat_actors.errors import AlreadyOwnedError as AlreadyOwnedError
 from meerkat_actors.errors import BacklogFullError as BacklogFullError
 from meerkat_actors.errors import CounterExhaustedError as CounterExhaustedError
 from meerkat_actors.errors import DefinitionError as DefinitionError
+from meerkat_actors.errors import DestroyedError as DestroyedError
 from meerkat_actors.errors import DuplicateReceiptError as DuplicateReceiptError
 from meerkat_actors.errors import FenceConflictError as FenceConflictError
 from meerkat_actors.errors import GenerationConflictError as GenerationConflictError
 from meerkat_actors.errors import IdempotencyConflictError as IdempotencyConflictError
 from meerkat_actors.errors import IdentityBrokenError as IdentityBrokenError
 from meerkat_actors.errors import IllegalTransitionError as IllegalTransitionError
+from meerkat_actors.errors import InputRejection as InputRejection
 from meerkat_actors.errors import InvalidValueError as InvalidValueError
 from meerkat_actors.errors import JournalMismatchError as JournalMismatchError
 from meerkat_actors.errors import MailboxFullError as MailboxFullError
@@ -29,11 +31,13 @@ from meerkat_actors.errors import ReceiptMismatchError as ReceiptMismatchError
 from meerkat_actors.errors import RecordDeletedError as RecordDeletedError
 from meerkat_actors.errors import RecordNotFoundError as RecordNotFoundError
 from meerkat_actors.errors import RejectedError as RejectedError
+from meerkat_actors.errors import RejectedInputError as RejectedInputError
 from meerkat_actors.errors import SessionBoundError as SessionBoundError
 from meerkat_actors.errors import SessionKeyMismatchError as SessionKeyMismatchError
 from meerkat_actors.errors import SnapshotSupersededError as SnapshotSupersededError
 from meerkat_actors.errors import StaleCheckpointVersionError as StaleCheckpointVersionError
 from meerkat_actors.errors import StaleFencingTokenError as StaleFencingTokenError
+from meerkat_actors.errors import StepUnknownError as StepUnknownError
 from meerkat_actors.errors import StoreBehindError as StoreBehindError
 from meerkat_actors.errors import StoreBehindWarning as StoreBehindWarning
 from meerkat_actors.errors import StoreCorruptError as StoreCorruptError
@@ -61,11 +65,17 @@ from meerkat_actors.records.backups import BackupReport as BackupReport
 from meerkat_actors.records.content import JSON as JSON
 from meerkat_actors.records.env import Env as Env
 from meerkat_actors.records.env import SystemEnv as SystemEnv
+from meerkat_actors.records.headers import Durability as Durability
+from meerkat_actors.records.headers import Header as Header
+from meerkat_actors.records.headers import Mode as Mode
+from meerkat_actors.records.headers import Origin as Origin
+from meerkat_actors.records.headers import ResponseStatus as ResponseStatus
 from meerkat_actors.records.ids import AgentIdentity as AgentIdentity
 from meerkat_actors.records.ids import InputId as InputId
 from meerkat_actors.records.inputs import InputKind as InputKind
 from meerkat_actors.records.inputs import InputRecord as InputRecord
 from meerkat_actors.records.inputs import InputState as InputState
+from meerkat_actors.records.letters import DeadLetter as DeadLetter
 from meerkat_actors.records.limits import Limits as Limits
 from meerkat_actors.records.mob import MobDefinition as MobDefinition
 from meerkat_actors.records.mob import parse_mob as parse_mob
@@ -73,13 +83,19 @@ from meerkat_actors.records.outcomes import Abandoned as Abandoned
 from meerkat_actors.records.outcomes import AbandonReason as AbandonReason
 from meerkat_actors.records.outcomes import Admission as Admission
 from meerkat_actors.records.outcomes import Answer as Answer
+from meerkat_actors.records.outcomes import Coalesced as Coalesced
 from meerkat_actors.records.outcomes import Consumed as Consumed
+from meerkat_actors.records.outcomes import Noted as Noted
 from meerkat_actors.records.outcomes import Outcome as Outcome
 from meerkat_actors.records.outcomes import Receipt as Receipt
+from meerkat_actors.records.outcomes import ReceiptOutcome as ReceiptOutcome
+from meerkat_actors.records.outcomes import Superseded as Superseded
 from meerkat_actors.records.pruning import PrunePolicy as PrunePolicy
 from meerkat_actors.records.pruning import PruneReport as PruneReport
+from meerkat_actors.records.status import Desired as Desired
 from meerkat_actors.records.status import IdentityStatus as IdentityStatus
 from meerkat_actors.records.status import Phase as Phase
+from meerkat_actors.records.status import Quantiles as Quantiles
 from meerkat_actors.records.status import Statistics as Statistics
 
 if TYPE_CHECKING:
@@ -90,6 +106,7 @@ if TYPE_CHECKING:
     from meerkat_actors.facades import AsyncContinuityStore as AsyncContinuityStore
     from meerkat_actors.facades import AsyncRuntimeStore as AsyncRuntimeStore
     from meerkat_actors.handles import AgentHandle as AgentHandle
+    from meerkat_actors.handles import SendOptions as SendOptions
     from meerkat_actors.listings import Message as Message
     from meerkat_actors.runtime import Runtime as Runtime
     from meerkat_actors.runtime import open_runtime as open_runtime
@@ -103,6 +120,7 @@ else:
         "AsyncContinuityStore": "meerkat_actors.facades",
         "AsyncRuntimeStore": "meerkat_actors.facades",
         "AgentHandle": "meerkat_actors.handles",
+        "SendOptions": "meerkat_actors.handles",
         "Message": "meerkat_actors.listings",
         "Runtime": "meerkat_actors.runtime",
         "open_runtime": "meerkat_actors.runtime",

@@ -10,13 +10,17 @@ import trio
 from attrs import frozen
 
 from meerkat_actors.actors.storage import StorageHandle
+from meerkat_actors.errors import StoreCorruptError
 from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.codec import decode_abandoned, decode_consumed, decode_json, decode_log, decode_receipt
+from meerkat_actors.records.codec import decode_abandoned, decode_header, decode_json, decode_log, decode_receipt
 from meerkat_actors.records.content import JSON
-from meerkat_actors.records.ids import AgentIdentity, InputId
-from meerkat_actors.records.inputs import InputRecord, InputRow, InputState
-from meerkat_actors.records.outcomes import Outcome, Receipt
+from meerkat_actors.records.endings import outcome_of
+from meerkat_actors.records.ids import AgentIdentity, Generation, InputId
+from meerkat_actors.records.inputs import InputRecord, InputRow, Letterhead
+from meerkat_actors.records.letters import DeadLetter
+from meerkat_actors.records.outcomes import Receipt
+from meerkat_actors.records.standing import Standing
 from meerkat_actors.store.legible import legible
 
 T = TypeVar("T")
@@ -99,19 +103,27 @@ class InputListing(Listing[InputRecord]):
 
 
 class _TurnListing(Listing[T]):
-    def __init__(self, identity: AgentIdentity, storage: StorageHandle) -> None:
+    """What boundaries contribute, newest first: those of ``generation``, or of all of them (None)."""
+
+    def __init__(self, identity: AgentIdentity, storage: StorageHandle, generation: Generation | None = None) -> None:
         super().__init__(storage)
         self._identity = identity
+        self._generation: Generation | None = generation
         self._before: int | None = None
 
     async def _fetch(self) -> tuple[Sequence[T], bool]:
         rows = await self._storage.query(
             lambda store: store.page_turns(self._identity, before=self._before, limit=_PAGE)
         )
-        items = legible(self._storage.location, lambda: [item for row in rows for item in self._items(row)])
-        if rows:
-            self._before = rows[-1].previous
-        return items, not rows or rows[-1].previous == 0
+        generation = self._generation
+        wanted = [row for row in rows if generation is None or row.generation == generation]
+        items = legible(self._storage.location, lambda: [item for row in wanted for item in self._items(row)])
+        if not rows:
+            return items, True
+        last = rows[-1]
+        self._before = last.previous
+        # The generations before it can't lead back to it.
+        return items, last.previous == 0 or (generation is not None and last.generation < generation)
 
     @abstractmethod
     def _items(self, row: TurnRow) -> Sequence[T]:
@@ -119,7 +131,20 @@ class _TurnListing(Listing[T]):
 
 
 class MessageListing(_TurnListing[Message]):
-    """The transcript of one agent, newest first."""
+    """The transcript of one agent, newest first: that of the current generation, unless another was asked for."""
+
+    async def _fetch(self) -> tuple[Sequence[Message], bool]:
+        if self._generation is None:
+            (standing,) = await self._storage.query(
+                lambda store: store.read_standings((self._identity,), snapshots="unread")
+            )
+            if not isinstance(standing, Standing):
+                problem = f"holds {self._identity}, which can't be read ({standing.reason}: {standing.detail})"
+                raise StoreCorruptError(path=self._storage.location, problem=f"{problem}; restore it from a backup")
+            if standing.authority is None:
+                return (), True
+            self._generation = standing.authority.generation
+        return await super()._fetch()
 
     def _items(self, row: TurnRow) -> Sequence[Message]:
         return [
@@ -137,6 +162,24 @@ class ReceiptListing(_TurnListing[Receipt]):
         return [decode_receipt(row)]
 
 
+class LetterListing(Listing[DeadLetter]):
+    """Dead letters, of one agent or of the whole store, oldest first."""
+
+    def __init__(self, identity: AgentIdentity | None, storage: StorageHandle) -> None:
+        super().__init__(storage)
+        self._identity = identity
+        self._after = 0
+
+    async def _fetch(self) -> tuple[Sequence[DeadLetter], bool]:
+        heads = await self._storage.query(
+            lambda store: store.page_letters(self._identity, after=self._after, limit=_PAGE)
+        )
+        letters = legible(self._storage.location, lambda: [_dead_letter(head) for head in heads])
+        if heads:
+            self._after = heads[-1].row.sequence
+        return letters, len(heads) < _PAGE
+
+
 class IdentityListing(Listing[IdentityRow]):
     """The agents of one store, in the order of their names."""
 
@@ -151,13 +194,25 @@ class IdentityListing(Listing[IdentityRow]):
         return rows, len(rows) < _PAGE
 
 
-def outcome_of(row: InputRow) -> Outcome | None:
-    """The one outcome that a row shows; None while the input is open."""
-    if row.state is InputState.CONSUMED and row.turn is not None:
-        return decode_consumed(row.turn)
-    if row.state is InputState.ABANDONED and row.ending is not None:
-        return decode_abandoned(row.ending)
-    return None
+def _dead_letter(head: Letterhead) -> DeadLetter:
+    row = head.row
+    if row.ending is None or row.admission is None:
+        problem = f"dead letter {row.input_id} has no ending"
+        raise ValueError(problem)
+    return DeadLetter(
+        identity=head.identity,
+        input_id=row.input_id,
+        kind=row.kind,
+        content=None if row.is_pruned else decode_json(row.content),
+        is_pruned=row.is_pruned,
+        sender=row.sender,
+        header=decode_header(row.header, row.kind),
+        outcome=decode_abandoned(row.ending),
+        attempts=row.attempts,
+        interruptions=row.interruptions,
+        run_id=row.run_id,
+        admission_sequence=row.admission,
+    )
 
 
 def _input_record(row: InputRow) -> InputRecord:
@@ -174,4 +229,7 @@ def _input_record(row: InputRow) -> InputRecord:
         attempts=row.attempts,
         interruptions=row.interruptions,
         outcome=outcome_of(row),
+        header=decode_header(row.header, row.kind),
+        lane=row.lane,
+        letter=row.letter,
     )

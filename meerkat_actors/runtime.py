@@ -6,41 +6,38 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from os import PathLike, fspath
-from typing import Literal, NoReturn, cast
+from typing import Literal
 
 import trio
 
-from meerkat_actors.actors.directory import Directory, open_directory
+from meerkat_actors.actors.directory import Directory, open_directory, read_statistics
 from meerkat_actors.actors.identity import Counters
-from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observer, Observers, log_event
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle, open_storage
 from meerkat_actors.actors.turn import AgentFunction, AgentKind, kind_of, refuse_inside_turn
 from meerkat_actors.errors import (
     AlreadyOwnedError,
-    MeerkatError,
-    StoreError,
-    StoreFullError,
     UnknownKindError,
     UsageError,
 )
+from meerkat_actors.errors.groups import one_error, raise_as_it_was
 from meerkat_actors.facades import AsyncContinuityStore, AsyncRuntimeStore
 from meerkat_actors.facades.backups import Backups
 from meerkat_actors.facades.pruning import prune_store
-from meerkat_actors.handles import AgentHandle
-from meerkat_actors.listings import IdentityListing
+from meerkat_actors.handles import AgentHandle, DeadLetters, Reach
+from meerkat_actors.listings import IdentityListing, LetterListing
 from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.backups import BackupCheck, BackupReport
-from meerkat_actors.records.codec import encode_json
 from meerkat_actors.records.commands import Create
 from meerkat_actors.records.env import Env, SystemEnv
 from meerkat_actors.records.ids import AgentIdentity, InputId, parse_identity, parse_name
 from meerkat_actors.records.leases import Ownership
+from meerkat_actors.records.letters import DeadLetter
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.pruning import PrunePolicy, PruneReport
 from meerkat_actors.records.status import Statistics
-from meerkat_actors.records.typed import to_json
 from meerkat_actors.store import MemoryStore, open_sqlite
 from meerkat_actors.store.port import Store
 
@@ -68,16 +65,21 @@ class Runtime:
         self._continuity = AsyncContinuityStore(storage, env, directory.is_live)
         self._runtime_store = AsyncRuntimeStore(storage, env)
         self._backups = Backups(storage)
+        self._reach = Reach(directory=directory, storage=storage, env=env, limits=limits)
+        self._letters = DeadLetters(self._reach)
 
     def __repr__(self) -> str:
         return f"<Runtime of {self._storage.location}, {self._directory.live} agents live>"
 
-    async def agent(self, name: str, *, kind: str | None = None, config: object = None) -> AgentHandle:
+    async def agent(
+        self, name: str, *, kind: str | None = None, config: object = None, recreate: bool = False
+    ) -> AgentHandle:
         """Create an agent, or resume it with its conversation; durable on return.
 
         Without ``kind`` an existing agent is opened. ``config`` is what its turns find as
         ``turn.config`` from now on: a JSON value, or an instance of the kind's ``config`` class.
-        Without it the agent keeps the one that it has. Where another runtime that shares the store holds
+        Without it the agent keeps the one that it has. With ``recreate`` an agent that was destroyed begins anew, as
+        its next generation; for any other it changes nothing. Where another runtime that shares the store holds
         the agent, the handle reaches that one through the store. Cancelling the call may leave the agent
         created, or configured.
 
@@ -85,8 +87,9 @@ class Runtime:
             InvalidValueError: ``name`` is no identity, or ``config`` no such value.
             UnknownKindError: ``kind`` is not one of ``open_runtime(agents=...)``.
             UnknownIdentityError: no ``kind`` was given, and the agent doesn't exist.
-            UsageError: the agent exists with another kind; ``config`` without ``kind``; or the runtime
-                is closed, or lives in another thread or process.
+            DestroyedError: the agent was destroyed, and ``recreate`` was not given.
+            UsageError: the agent exists with another kind; ``config`` or ``recreate`` without ``kind``; or the
+                runtime is closed, or lives in another thread or process.
             IdentityBrokenError: the agent is quarantined.
             AlreadyOwnedError: there is a ``config``, and another runtime that shares the store holds the agent.
             NotReadyError: the runtime is leaving its block; nothing was written.
@@ -99,18 +102,16 @@ class Runtime:
         if kind is not None and kind not in self._agents:
             raise UnknownKindError(identity=identity, kind=kind, known=tuple(self._agents))
         encoded = self._encoded_config(kind, config)
+        if recreate and kind is None:
+            raise UsageError(problem="recreate= needs kind=, which says what the agent is from now on")
         slot: ReplySlot[None] = ReplySlot()
-        if self._directory.is_closing:
-            # Who is cancelled together with the block hears of that, not of what came of it.
-            await trio.lowlevel.checkpoint_if_cancelled()
-        self._directory.post(identity, Envelope(Create(kind, encoded), slot, wants_outcome=False))
         try:
-            await slot.wait()
+            await self._reach.ask(identity, Create(kind, encoded, recreate), slot)
         except AlreadyOwnedError:
             if encoded is not None:
                 raise
             await self._require_kind(identity, kind)
-        return AgentHandle(identity, self._directory, self._storage, self._env, self._limits)
+        return AgentHandle(identity, self._reach)
 
     async def _require_kind(self, identity: AgentIdentity, kind: str | None) -> None:
         """Another runtime holds the agent: all that is to be said of it here is its kind."""
@@ -124,29 +125,52 @@ class Runtime:
             return None
         if kind is None:
             raise UsageError(problem="config= needs kind=, which says what it must look like")
-        limits = self._limits
-        value = to_json(config, self._agents[kind].config, what="config")
-        return encode_json(value, what="config", bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
+        return self._agents[kind].encode_config(config, self._limits)
 
     def identities(self) -> IdentityListing:
         """Every agent that was ever created here, in the order of their names."""
         return IdentityListing(self._storage)
+
+    def dead_letters(self, identity: str | None = None) -> LetterListing:
+        """Inputs that were given up though nobody asked for that, of one agent or of all, oldest first.
+
+        Each is listed until it is driven again or dropped; as an input of its agent it is for ever.
+        """
+        return self._letters.all(identity)
+
+    async def redrive(self, letter: DeadLetter | InputId) -> Admission:
+        """Send what a dead letter said again, as a new input that names it; the two are one commit.
+
+        The same ``DeadLetter`` again is the same new input. By its id alone a letter is looked for among all of
+        them, and found once. It displaces nothing, whatever key it had. Cancelling the wait does not withdraw it.
+
+        Raises:
+            UsageError: it is no dead letter, was dropped, or its content was pruned; or the runtime is closed.
+            MeerkatError: whatever ``AgentHandle.send`` raises.
+        """
+        return await self._letters.redrive(letter)
+
+    async def drop(self, letter: DeadLetter | InputId) -> None:
+        """A dead letter needs no more looking after; durable on return. One that was looked after stays so.
+
+        Cancelling the wait does not withdraw it.
+
+        Raises:
+            UsageError: it is no dead letter; or the runtime is closed.
+            MeerkatError: whatever ``AgentHandle.pause`` raises, but for what the agent's state forbids.
+        """
+        await self._letters.drop(letter)
 
     def new_id(self) -> InputId:
         """A fresh input id, for ``send(..., input_id=...)``."""
         return InputId(self._env.new_id())
 
     def statistics(self) -> Statistics:
-        """Counters since the runtime was opened."""
-        return Statistics(
-            turns=self._counters.turns,
-            inputs=self._counters.inputs,
-            units=self._storage.counters.units,
-            commits=self._storage.counters.commits,
-            live=self._directory.live,
-            running=self._counters.running,
-            broken=self._directory.broken,
-        )
+        """What was counted since the runtime was opened, what waits now, and how the store does lately.
+
+        Cheap enough for once a second, not for every turn: it looks at each live identity.
+        """
+        return read_statistics(self._directory, self._storage, self._counters)
 
     @property
     def continuity(self) -> AsyncContinuityStore:
@@ -249,10 +273,10 @@ async def open_runtime(
         ):
             yield Runtime(directory, storage, kinds, environment, bounds, counters)
     except BaseExceptionGroup as group:
-        error = _one_error(group)
+        error = one_error(group)
         if error is group:
             raise
-        _raise_as_it_was(error)
+        raise_as_it_was(error)
     finally:
         directory.close()
 
@@ -302,40 +326,3 @@ def _checked(agents: Mapping[str, AgentFunction | AgentKind]) -> Mapping[str, Ag
         except UsageError as error:
             raise UsageError(problem=f"agents[{name!r}]: {error}") from error
     return kinds
-
-
-def _one_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What people are shown: the one error inside nested groups, if it is one."""
-    errors = _leaves(group)
-    if len(errors) == 1:
-        return errors[0]
-    interrupts = [error for error in errors if isinstance(error, KeyboardInterrupt)]
-    if interrupts and all(isinstance(error, KeyboardInterrupt | MeerkatError) for error in errors):
-        # Ctrl-C in a turn closes admission at once, which the body may notice before it is cancelled.
-        return interrupts[0]
-    if all(isinstance(error, MeerkatError) for error in errors):
-        # When the store fails, whatever else of ours was raised is what followed from it.
-        failures = [
-            error for error in errors if isinstance(error, StoreError) and not isinstance(error, StoreFullError)
-        ]
-        if failures:
-            return failures[0]
-        if all(isinstance(error, type(errors[0])) for error in errors):
-            return errors[0]
-    return group
-
-
-def _raise_as_it_was(error: BaseException) -> NoReturn:
-    # Raised again, an error would forget what it was raised from.
-    context = error.__context__
-    try:
-        raise error
-    finally:
-        error.__context__ = context
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        nested = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        return [leaf for inner in nested for leaf in _leaves(inner)]
-    return [error]

@@ -65,6 +65,10 @@ def test_the_example_with_classes_prints_what_the_readme_says(tmp_path: Path) ->
     assert run(example("### State and config with classes"), tmp_path) == "12 letters\n14 words"
 
 
+def test_the_steered_agent_says_what_the_readme_promises(tmp_path: Path) -> None:
+    assert run(example("## Inputs, lanes and verbs"), tmp_path) == "read about meerkats, in short 2"
+
+
 # -- an LLM, through the official SDK -----------------------------------------------------
 
 
@@ -160,7 +164,9 @@ def test_every_bound_that_the_readme_names_is_the_default() -> None:
     assert limits.live_max == 1_000
     assert limits.shutdown_seconds == limits.cancel_grace_seconds == 5
     assert limits.interruptions_max == 20
-    assert "(20, then" in README
+    assert "(at 20: `crash_loop`)" in README
+    assert limits.suspect_seconds == 10
+    assert limits.run_inputs_max == 64
 
 
 def test_no_placeholder_is_left() -> None:

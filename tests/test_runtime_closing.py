@@ -118,9 +118,9 @@ async def test_the_block_may_be_left_at_any_moment_of_any_work(
         events: list[Event] = []
 
         async def chat(turn: Turn) -> None:
-            number = int(turn.text)
-            if number:
-                turn.send("b" if turn.identity == "a" else "a", str(number - 1))
+            for number in (int(str(each.content)) for each in turn.inputs):
+                if number:
+                    turn.send("b" if turn.identity == "a" else "a", str(number - 1))
 
         acknowledged: list[InputId] = []
 

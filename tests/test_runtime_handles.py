@@ -143,7 +143,7 @@ async def test_a_listing_is_begun_again_each_time_and_may_be_ended_early(
                 await anext(history)
             with pytest.raises(StopAsyncIteration):
                 await anext(history)
-        assert pages == ["page_turns"] * 2
+        assert pages == ["read_standings", "page_turns"] * 2
 
 
 async def test_a_listing_loses_no_row_to_cancellation(autojump_clock: trio.testing.MockClock) -> None:

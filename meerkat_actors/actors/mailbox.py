@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import trio
 
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.errors import MailboxFullError, MeerkatError, OwnerStoppedError
-from meerkat_actors.records.commands import Command, GetStatus
+from meerkat_actors.records.commands import CancelInput, Command, GetStatus, Govern, Interrupt, Yield
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
+
+OPERATING: Final = frozenset({GetStatus, Interrupt, CancelInput, Govern, Yield})
+"""What operators ask: it goes ahead of all mail, and a successor of the owner answers it as well."""
 
 
 @hot
@@ -28,7 +31,9 @@ class Envelope:
 class Mailbox:
     """Both mailboxes of one owner. Posting never waits; only the owner receives."""
 
-    __slots__ = ("_control", "_control_max", "_identity", "_is_awake", "_is_closed", "_queued", "_receive", "_send")
+    __slots__ = (
+        "_control", "_control_max", "_has_hint", "_identity", "_is_awake", "_is_closed", "_queued", "_receive", "_send",
+    )  # fmt: skip
 
     def __init__(self, identity: AgentIdentity, limits: Limits) -> None:
         self._identity = identity
@@ -38,6 +43,8 @@ class Mailbox:
         self._control_max = limits.control_max
         # Counted here, because asking the channel for WouldBlock or statistics costs 1 us a lap.
         self._queued = 0
+        # Whether one of them is a wake, which asks nothing.
+        self._has_hint = False
         self._is_closed = False
         # Between two drains an owner is at work: it looks around by itself, and each wake costs 5 us.
         self._is_awake = False
@@ -88,6 +95,12 @@ class Mailbox:
             except (trio.WouldBlock, trio.BrokenResourceError):
                 return
             self._queued += 1
+            self._has_hint = True
+
+    @property
+    def depth(self) -> int:
+        """Envelopes that wait in both mailboxes; what the owner has drained waits no more."""
+        return self._queued - self._has_hint + len(self._control)
 
     @property
     def is_empty(self) -> bool:
@@ -101,7 +114,9 @@ class Mailbox:
         while self._queued and len(taken) < count:
             envelope = self._receive.receive_nowait()
             self._queued -= 1
-            if envelope is not None:
+            if envelope is None:
+                self._has_hint = False
+            else:
                 taken.append(envelope)
         self._is_awake = len(taken) > 0
         return taken
@@ -111,6 +126,8 @@ class Mailbox:
         envelope = await self._receive.receive()
         self._is_awake = True
         self._queued -= 1
+        if envelope is None:
+            self._has_hint = False
         return envelope
 
     def put_back(self, envelopes: list[Envelope]) -> None:
@@ -118,9 +135,9 @@ class Mailbox:
         self._control[:0] = envelopes
 
     def drop_control(self, error: MeerkatError) -> None:
-        """Answer waiting control with ``error``, but for who asks for the status; ordinary mail stays."""
-        asking = [envelope for envelope in self._control if isinstance(envelope.command, GetStatus)]
-        dropped = [envelope for envelope in self._control if not isinstance(envelope.command, GetStatus)]
+        """Answer waiting control with ``error``, but for what operators ask; that stays, as ordinary mail does."""
+        asking = [envelope for envelope in self._control if type(envelope.command) in OPERATING]
+        dropped = [envelope for envelope in self._control if type(envelope.command) not in OPERATING]
         self._control = asking
         for envelope in dropped:
             if envelope.slot is not None:

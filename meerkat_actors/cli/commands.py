@@ -11,7 +11,7 @@ import click
 
 from meerkat_actors.cli.backup import backup
 from meerkat_actors.cli.doctor import doctor
-from meerkat_actors.cli.looking import events, history, identities, inputs, receipts, status
+from meerkat_actors.cli.looking import dead_letters, events, history, identities, inputs, receipts, status
 from meerkat_actors.cli.output import complain, hush
 from meerkat_actors.cli.prune import prune
 from meerkat_actors.cli.run import run
@@ -47,7 +47,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, status, identities, inputs, history, receipts, events, doctor, backup, prune):
+for _command in (run, status, identities, inputs, history, receipts, events, dead_letters, doctor, backup, prune):
     commands.add_command(_command)
 
 

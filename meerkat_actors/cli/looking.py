@@ -16,7 +16,7 @@ from meerkat_actors.cli import paging, records
 from meerkat_actors.cli.output import Column, Kind, Record, count_text, print_facts, print_json, print_table, size_text
 from meerkat_actors.errors import UnknownIdentityError
 from meerkat_actors.records.content import JSON
-from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, parse_identity
+from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, Generation, parse_identity
 from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.store import StoreReader, Survey, open_reader, owners_of
 from meerkat_actors.store.legible import legible
@@ -107,7 +107,7 @@ def inputs(database: str, identity: str | None, *, limit: int, as_json: bool) ->
         if identity is None:
             pairs = iter(reader.latest_inputs(limit=limit))
         else:
-            name = _known(reader, identity)
+            name, _ = _known(reader, identity)
             pairs = ((name, row) for row in paging.inputs_of(reader, name, limit))
         if as_json:
             print_json(paging.made(reader, _input_record, pairs))
@@ -123,14 +123,18 @@ def inputs(database: str, identity: str | None, *, limit: int, as_json: bool) ->
 @click.command(short_help="Show a transcript, newest message first.")
 @_database
 @_identity
+@click.option(
+    "--generation", type=click.IntRange(0, COUNTER_MAX), metavar="N", help="That of before a reset; default: now."
+)
 @_limit
 @_json
-def history(database: str, identity: str, *, limit: int, as_json: bool) -> None:
+def history(database: str, identity: str, *, generation: int | None, limit: int, as_json: bool) -> None:
     """Show the transcript of IDENTITY, newest message first."""
     _check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
-        name = _known(reader, identity)
-        messages = islice(_messages(reader, name, limit), limit)
+        name, now = _known(reader, identity)
+        chosen = now if generation is None else Generation(generation)
+        messages = islice(_messages(reader, name, chosen, limit), limit)
         if as_json:
             print_json(messages)
             return
@@ -148,13 +152,39 @@ def receipts(database: str, identity: str, *, limit: int, as_json: bool) -> None
     """List the receipts of IDENTITY, newest first: what each turn consumed, and the transcript after it."""
     _check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
-        turns = paging.turns_of(reader, _known(reader, identity), limit)
+        name, _ = _known(reader, identity)
+        turns = islice(paging.turns_of(reader, name, limit), limit)
         if as_json:
             print_json(paging.made(reader, records.receipt_record, turns))
             return
         found = list(paging.made(reader, records.receipt_cells, turns))
     footer = _footer(len(found), "receipt", limit)
     print_table(records.RECEIPT_COLUMNS, found, footer=footer)
+
+
+@click.command(short_help="List inputs that were given up, oldest first.")
+@_database
+@click.option("--identity", metavar="NAME", help="Of this agent only.")
+@_limit
+@_json
+def dead_letters(database: str, identity: str | None, *, limit: int, as_json: bool) -> None:
+    """List the dead letters of DB, oldest first: inputs that were given up though nobody asked for that.
+
+    To try one again, or to drop it, takes a program that knows the kinds of its agents: runtime.redrive(ID) and
+    runtime.drop(ID), with an id from here.
+    """
+    _check_limit(limit, as_json=as_json)
+    name = None if identity is None else parse_identity(identity)
+    with closing(open_reader(database)) as reader:
+        heads = paging.letters_of(reader, name, limit)
+        pairs = ((head.identity, head.row) for head in heads)
+        if as_json:
+            print_json(paging.made(reader, _input_record, pairs))
+            return
+        found = list(paging.made(reader, _letter_cells, pairs))
+    more = "; --limit for more" if len(found) == limit else ""
+    footer = f"{count_text(len(found), 'dead letter')}{more}" if found else "no dead letters"
+    print_table(records.LETTER_COLUMNS, found, footer=footer)
 
 
 @click.command(short_help="List what happened in DB, oldest first.")
@@ -180,9 +210,8 @@ def events(database: str, *, after: int | None, limit: int, as_json: bool) -> No
     print_table(records.EVENT_COLUMNS, cells, footer=footer)
 
 
-def _messages(reader: StoreReader, name: AgentIdentity, limit: int) -> Iterator[Record]:
-    # No turn without an input, and no input without a message.
-    turns = paging.turns_of(reader, name, limit)
+def _messages(reader: StoreReader, name: AgentIdentity, generation: Generation, limit: int) -> Iterator[Record]:
+    turns = paging.turns_of(reader, name, limit, generation=generation)
     for messages in paging.made(reader, partial(records.message_records, name), turns):
         yield from reversed(messages)
 
@@ -194,18 +223,25 @@ def _input_record(pair: tuple[AgentIdentity, InputRow]) -> Record:
 
 
 def _input_cells(pair: tuple[AgentIdentity, InputRow]) -> tuple[str, ...]:
+    return records.input_cells(_marked(pair))
+
+
+def _letter_cells(pair: tuple[AgentIdentity, InputRow]) -> tuple[str, ...]:
+    return records.letter_cells(_marked(pair))
+
+
+def _marked(pair: tuple[AgentIdentity, InputRow]) -> tuple[AgentIdentity, InputRow]:
     identity, row = pair
-    return records.input_cells((identity, evolve(row, content=b'"(pruned)"') if row.is_pruned else row))
+    return identity, evolve(row, content=b'"(pruned)"') if row.is_pruned else row
 
 
-def _known(reader: StoreReader, text: str) -> AgentIdentity:
+def _known(reader: StoreReader, text: str) -> tuple[AgentIdentity, Generation]:
     name = parse_identity(text)
     try:
-        reader.require_identity(name)
+        return name, reader.require_identity(name)
     except UnknownIdentityError as error:
         problem = f"{name}: no such identity in {reader.location}; list them with: meerkat-actors identities"
         raise click.ClickException(problem) from error
-    return name
 
 
 def _footer(found: int, noun: str, limit: int) -> str:

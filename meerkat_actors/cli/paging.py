@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.ids import AgentIdentity
-from meerkat_actors.records.inputs import InputRow
+from meerkat_actors.records.ids import AgentIdentity, Generation
+from meerkat_actors.records.inputs import InputRow, Letterhead
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store import StoreReader
 from meerkat_actors.store.legible import legible
@@ -56,15 +56,30 @@ def inputs_of(reader: StoreReader, identity: AgentIdentity, limit: int) -> Itera
         after = rows[-1].admission
 
 
-def turns_of(reader: StoreReader, identity: AgentIdentity, limit: int) -> Iterator[TurnRow]:
-    """Boundaries, newest first."""
+def letters_of(reader: StoreReader, identity: AgentIdentity | None, limit: int) -> Iterator[Letterhead]:
+    """Dead letters of one agent, or of all (None), oldest first."""
+    after = 0
+    while limit > 0:
+        letters = reader.page_letters(identity, after=after, limit=min(limit, _PAGE))
+        yield from letters
+        if not letters:
+            return
+        limit -= len(letters)
+        after = letters[-1].row.sequence
+
+
+def turns_of(
+    reader: StoreReader, identity: AgentIdentity, wanted: int, *, generation: Generation | None = None
+) -> Iterator[TurnRow]:
+    """Boundaries of one generation, or of all (None), newest first: all of them, for who wants about so many."""
     before: int | None = None
-    while limit > 0 and before != 0:
-        rows = reader.page_turns(identity, before=before, limit=min(limit, _PAGE))
-        yield from rows
+    while before != 0:
+        rows = reader.page_turns(identity, before=before, limit=min(wanted, _PAGE))
         if not rows:
             return
-        limit -= len(rows)
+        yield from (row for row in rows if generation is None or row.generation == generation)
+        if generation is not None and rows[-1].generation < generation:
+            return
         before = rows[-1].previous
 
 

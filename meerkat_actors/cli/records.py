@@ -7,11 +7,12 @@ from typing import Final, assert_never
 from meerkat_actors.cli.output import Column, Kind, Record, count_text
 from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.codec import decode_abandoned, decode_consumed, decode_json, decode_log, decode_receipt
+from meerkat_actors.records.codec import decode_json, decode_log, decode_receipt
 from meerkat_actors.records.content import JSON
+from meerkat_actors.records.endings import outcome_of
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.inputs import InputRow
-from meerkat_actors.records.outcomes import Receipt
+from meerkat_actors.records.outcomes import Abandoned, Coalesced, Consumed, Noted, Receipt, Superseded
 from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
 
 IDENTITY_COLUMNS: Final = (
@@ -29,6 +30,13 @@ INPUT_COLUMNS: Final = (
     Column(title="outcome", kind=Kind.PROSE),
 )
 LATEST_COLUMNS: Final = (Column(title="identity", kind=Kind.NAME), *INPUT_COLUMNS)
+LETTER_COLUMNS: Final = (
+    Column(title="identity", kind=Kind.NAME),
+    Column(title="input", kind=Kind.NAME),
+    Column(title="kind", kind=Kind.WORD),
+    Column(title="content", kind=Kind.PROSE),
+    Column(title="outcome", kind=Kind.PROSE),
+)
 MESSAGE_COLUMNS: Final = (
     Column(title="turn", kind=Kind.NUMBER),
     Column(title="role", kind=Kind.WORD),
@@ -39,6 +47,7 @@ RECEIPT_COLUMNS: Final = (
     Column(title="version", kind=Kind.NUMBER),
     Column(title="inputs", kind=Kind.NUMBER),
     Column(title="messages", kind=Kind.NUMBER),
+    Column(title="outcome", kind=Kind.WORD),
     Column(title="run", kind=Kind.NAME),
     Column(title="digest", kind=Kind.NAME),
 )
@@ -81,6 +90,9 @@ def input_record(pair: tuple[AgentIdentity, InputRow]) -> Record:
         "run_id": row.run_id,
         "attempts": row.attempts,
         "interruptions": row.interruptions,
+        "header": None if row.header is None else decode_json(row.header),
+        "lane": row.lane.name.lower(),
+        "letter": row.letter.name.lower(),
         "content": decode_json(row.content),
         "outcome": _outcome(row),
     }
@@ -89,15 +101,14 @@ def input_record(pair: tuple[AgentIdentity, InputRow]) -> Record:
 def input_cells(pair: tuple[AgentIdentity, InputRow]) -> tuple[str, ...]:
     """In the order of ``LATEST_COLUMNS``."""
     identity, row = pair
-    match _outcome(row):
-        case {"text": text}:
-            outcome = text_of(text)
-        case {"reason": reason, "detail": detail}:
-            outcome = f"{reason}: {detail}"
-        case _:
-            outcome = f"failed {count_text(row.attempts, 'time')} so far" if row.attempts else ""
     admission = "" if row.admission is None else str(row.admission)
-    return identity, admission, row.state.value, row.sender or "", text_of(decode_json(row.content)), outcome
+    return identity, admission, row.state.value, row.sender or "", text_of(decode_json(row.content)), _ending(row)
+
+
+def letter_cells(pair: tuple[AgentIdentity, InputRow]) -> tuple[str, ...]:
+    """In the order of ``LETTER_COLUMNS``."""
+    identity, row = pair
+    return identity, row.input_id, row.kind.value, text_of(decode_json(row.content)), _ending(row)
 
 
 def message_records(identity: AgentIdentity, row: TurnRow) -> list[Record]:
@@ -105,6 +116,7 @@ def message_records(identity: AgentIdentity, row: TurnRow) -> list[Record]:
     return [
         {
             "identity": identity,
+            "generation": row.generation,
             "version": row.version,
             "role": entry["role"],
             "content": entry["content"],
@@ -133,14 +145,21 @@ def receipt_record(row: TurnRow) -> Record:
         "contributors": list(receipt.contributors),
         "digest": receipt.digest,
         "messages": receipt.message_count,
+        "outcome": receipt.outcome.value,
     }
 
 
 def receipt_cells(row: TurnRow) -> tuple[str, ...]:
     """In the order of ``RECEIPT_COLUMNS``."""
     receipt: Receipt = decode_receipt(row)
-    contributors, messages = len(receipt.contributors), receipt.message_count
-    return str(receipt.checkpoint_version), str(contributors), str(messages), receipt.run_id, receipt.digest[:16]
+    return (
+        str(receipt.checkpoint_version),
+        str(len(receipt.contributors)),
+        str(receipt.message_count),
+        receipt.outcome.value,
+        receipt.run_id,
+        receipt.digest[:16],
+    )
 
 
 def event_record(event: StoredEvent) -> Record:
@@ -180,10 +199,28 @@ def text_of(value: JSON) -> str:
 
 
 def _outcome(row: InputRow) -> JSON:
-    if row.turn is not None:
-        consumed = decode_consumed(row.turn)
-        return {"text": consumed.text, "version": consumed.receipt.checkpoint_version}
-    if row.ending is not None:
-        abandoned = decode_abandoned(row.ending)
-        return {"reason": abandoned.reason.value, "detail": abandoned.detail}
-    return None
+    match outcome_of(row):
+        case Consumed(text=text, receipt=receipt):
+            return {"text": text, "version": receipt.checkpoint_version}
+        case Noted():
+            return {"noted": True}
+        case Superseded(by=successor):
+            return {"superseded_by": successor}
+        case Coalesced(into=successor):
+            return {"coalesced_into": successor}
+        case Abandoned(reason=reason, detail=detail):
+            return {"reason": reason.value, "detail": detail}
+        case None:
+            return None
+
+
+def _ending(row: InputRow) -> str:
+    match outcome_of(row):
+        case Consumed(text=text):
+            return text_of(text)
+        case Abandoned(reason=reason, detail=detail):
+            return f"{reason.value}: {detail}"
+        case None:
+            return f"failed {count_text(row.attempts, 'time')} so far" if row.attempts else ""
+        case ended:
+            return str(ended)

@@ -11,7 +11,7 @@ from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import Effect, OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
-from meerkat_actors.records.inputs import InputRow, Mail
+from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.leases import News
 from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
@@ -148,6 +148,10 @@ class FaultyStore:
     ) -> tuple[InputRow, ...]:
         self.before_read("page_inputs", identity)
         return self.inner.page_inputs(identity, after=after, limit=limit, newest_first=newest_first)
+
+    def page_letters(self, identity: AgentIdentity | None, *, after: int, limit: int) -> tuple[Letterhead, ...]:
+        self.before_read("page_letters", identity)
+        return self.inner.page_letters(identity, after=after, limit=limit)
 
     def page_turns(self, identity: AgentIdentity, *, before: int | None, limit: int) -> tuple[TurnRow, ...]:
         self.before_read("page_turns", identity)

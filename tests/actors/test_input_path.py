@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from functools import partial
 
 import pytest
 import trio
 
-from meerkat_actors.actors.turn import AgentFunction, Turn
+from meerkat_actors.actors.turn import Turn
 from meerkat_actors.errors import (
     InvalidValueError,
     StoreError,
@@ -20,15 +19,12 @@ from meerkat_actors.errors import (
 )
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.records.commits import CommitOutcome, RefusalReason, Refused
-from meerkat_actors.records.effects import AppendTurn, EndInput, InsertInput, Unit
-from meerkat_actors.records.ids import InputId
-from meerkat_actors.records.inputs import InputState
+from meerkat_actors.records.effects import AppendTurn, Unit
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Admission, Consumed
-from meerkat_actors.runtime import Runtime
 from meerkat_actors.store import MemoryStore
 from tests.actors.faulty import FaultyStore
-from tests.actors.world import Gate, consumed, count, echo, gathered, hang, passes, running, said, told, until
+from tests.actors.world import Gate, count, echo, gathered, hang, passes, running, told, until
 
 FULL = Refused(reason=RefusalReason.STORE_FULL, effect=-1, current="full")
 
@@ -275,107 +271,6 @@ async def test_who_was_told_of_a_failed_admission_can_ask_again(
         assert admission.duplicate is is_written
         await agent.wait(admission.input_id)
         assert await told(agent) == ["x"]
-
-
-async def measure(text: str) -> int:
-    return len(text)
-
-
-async def hand_on(turn: Turn) -> str:
-    """Take a step, count, and tell another agent."""
-    await turn.step("look", measure, turn.text)
-    number = turn.state + 1 if isinstance(turn.state, int) else 1
-    turn.set_state(number)
-    turn.send("b", f"{turn.text} was number {number}")
-    return f"did {turn.text}"
-
-
-HANDS: dict[str, AgentFunction] = {"a": hand_on, "b": count}
-WORK = tuple(f"job {number}" for number in range(4))
-
-
-async def do_the_work(runtime: Runtime, acknowledged: list[InputId]) -> None:
-    await runtime.agent("b", kind="b")
-    agent = await runtime.agent("a", kind="a")
-    for work in WORK:
-        admission = await agent.send(work, idempotency_key=work)
-        acknowledged.append(admission.input_id)
-    await runtime.wait_idle()
-
-
-async def check_the_work(runtime: Runtime, acknowledged: list[InputId]) -> None:
-    a, b = await runtime.agent("a"), await runtime.agent("b")
-    records = [record async for record in a.inputs(order="oldest")]
-    assert [record.content for record in records] == list(WORK)
-    assert {record.state for record in records} == {InputState.CONSUMED}
-    # Applied once, in order, and what was acknowledged is among it.
-    assert await consumed(a) == [record.input_id for record in records]
-    assert set(acknowledged) <= set(await consumed(a))
-    assert await told(a) == list(WORK)
-    assert await said(a) == [f"did {work}" for work in WORK]
-    assert await told(b) == [f"{work} was number {number}" for number, work in enumerate(WORK, 1)]
-    assert await said(b) == [str(number) for number in range(1, len(WORK) + 1)]
-
-
-async def test_a_kill_at_every_commit_loses_nothing_and_repeats_nothing(autojump_clock: trio.testing.MockClock) -> None:
-    """What a kill leaves is what was committed by then: a copy of the store, taken between COMMIT and the replies."""
-    inner = MemoryStore()
-    store = FaultyStore(inner)
-    acknowledged: list[InputId] = []
-    kills: list[tuple[MemoryStore, list[InputId]]] = []
-    store.after_commit = lambda _, __: kills.append((deepcopy(inner), list(acknowledged)))
-    async with running(store, HANDS) as runtime:
-        await do_the_work(runtime, acknowledged)
-        await check_the_work(runtime, acknowledged)
-    assert len(kills) > 3 * len(WORK)
-    for killed, known in kills:
-        async with running(killed, HANDS) as runtime:
-            again: list[InputId] = []
-            await do_the_work(runtime, again)
-            assert again[: len(known)] == known
-            await check_the_work(runtime, known)
-
-
-@pytest.mark.parametrize("is_written", [False, True])
-async def test_a_failed_commit_at_every_point_loses_nothing_and_repeats_nothing(
-    is_written: bool, autojump_clock: trio.testing.MockClock
-) -> None:
-    failures = 0
-    while True:
-        inner = MemoryStore()
-        store = FaultyStore(inner)
-        if is_written:
-            store.fail_after(failures)
-        else:
-            store.fail_from(failures)
-        acknowledged: list[InputId] = []
-        try:
-            async with running(store, HANDS) as runtime:
-                await do_the_work(runtime, acknowledged)
-        except StoreFailedError:
-            assert store.ends == []  # not marked clean
-        else:
-            break
-        async with running(inner, HANDS) as runtime:
-            await do_the_work(runtime, [])
-            await check_the_work(runtime, acknowledged)
-        failures += 1
-    assert failures > 3 * len(WORK)
-
-
-async def test_a_turn_is_one_transaction(autojump_clock: trio.testing.MockClock) -> None:
-    """Transcript, receipt, state, consumed input and sent mail are in one unit."""
-    store = FaultyStore(MemoryStore())
-    async with running(store, HANDS) as runtime:
-        await do_the_work(runtime, [])
-
-    def has(unit: Unit, kind: type[AppendTurn | EndInput | InsertInput]) -> bool:
-        return any(type(effect) is kind for effect in unit.effects)
-
-    boundaries = [unit for unit in store.units if has(unit, AppendTurn)]
-    assert len(boundaries) == 2 * len(WORK)
-    assert all(has(unit, EndInput) for unit in boundaries)
-    assert not any(has(unit, EndInput) for unit in store.units if unit not in boundaries)
 
 
 async def test_a_boundary_that_is_refused_changes_nothing_in_memory(autojump_clock: trio.testing.MockClock) -> None:

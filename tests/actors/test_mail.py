@@ -116,9 +116,7 @@ async def test_an_agent_may_write_to_itself(autojump_clock: trio.testing.MockClo
         assert runtime.statistics().units - before <= 1 + 2 * 21
 
 
-async def test_mail_to_an_idle_agent_costs_three_commits_and_to_a_busy_one_two(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
+async def test_mail_to_an_idle_agent_costs_three_commits(autojump_clock: trio.testing.MockClock) -> None:
     """A message in all: its sender's boundary, then the take that stages it, then its own boundary."""
     gate = Gate()
     async with running(MemoryStore(), {"post": post, "gate": gate}) as runtime:
@@ -129,19 +127,30 @@ async def test_mail_to_an_idle_agent_costs_three_commits_and_to_a_busy_one_two(
         await runtime.wait_idle()
         assert runtime.statistics().units - before == 1 + 3
         assert len(await told(reader)) == 1
+
+
+@pytest.mark.parametrize(("together", "turns"), [(1, 20), (7, 3), (64, 1)])
+async def test_mail_to_a_busy_agent_costs_one_take_in_all_and_a_boundary_a_turn(
+    together: int, turns: int, autojump_clock: trio.testing.MockClock
+) -> None:
     gate = Gate()
-    async with running(MemoryStore(), {"post": post, "gate": gate}) as runtime:
+    limits = Limits(run_inputs_max=together)
+    async with running(MemoryStore(), {"post": post, "gate": gate}, limits=limits) as runtime:
         sender, reader = await runtime.agent("s", kind="post"), await runtime.agent("r", kind="gate")
         await reader.send("x")
+        before = runtime.statistics().units
         await sender.ask(["r", 20])
         await until(lambda: gate.begun == 1)
         await trio.testing.wait_all_tasks_blocked()
+        # The sender's admission and its boundary, and one unit that takes all twenty.
+        assert runtime.statistics().units - before == 2 + 1
         before = runtime.statistics().units
         gate.open()
         await runtime.wait_idle()
-        # The take of all twenty was one unit and is over: what remains is one boundary each, which stages the next.
-        assert runtime.statistics().units - before == 21
+        # What remains is the boundary of the turn in progress, and one of each that follows: each stages the next.
+        assert runtime.statistics().units - before == 1 + turns
         assert len(await told(reader)) == 21
+        assert gate.begun == 1 + turns
 
 
 async def test_mail_to_a_running_agent_is_taken_while_it_runs(autojump_clock: trio.testing.MockClock) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import cycle, islice, pairwise
 
 import pytest
 import trio
+import trio.testing
 
-from meerkat_actors.actors.turn import AgentFunction, Turn
+from meerkat_actors.actors.turn import AgentFunction, Turn, TurnJob
 from meerkat_actors.errors import TurnAbandonedError
 from meerkat_actors.records.events import Event, TurnRaised
+from meerkat_actors.records.ids import RunId
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
+from meerkat_actors.records.runs import TurnCancelled, TurnCompleted, TurnNeverBegan
 from meerkat_actors.records.status import Phase
 from meerkat_actors.runtime import open_runtime
 from meerkat_actors.store import MemoryStore
 from tests.actors.endings import FAILURES, HANGS
+from tests.actors.stub_owner import RUN_ID, StubOwner, texts
 from tests.actors.world import VirtualEnv, count, echo, gathered, running, said, silent, told
 
 
@@ -251,3 +256,145 @@ async def test_a_turn_tells_who_and_what_it_is(autojump_clock: trio.testing.Mock
         ("team/a", 0, 1, '{"a":2,"b":1}', receipts[1].contributors[0], {"a": 2, "b": 1}, receipts[1].run_id),
     ]
     assert [receipt.checkpoint_version for receipt in receipts] == [1, 2]
+
+
+# -- what is left of a turn that was cancelled, or never began ----------------------------
+
+
+async def hang_after_words(turn: Turn) -> str:
+    turn.append("so far")
+    turn.set_state(1)
+    turn.send("b", "never sent")
+    try:
+        await trio.sleep_forever()
+    finally:
+        turn.append("cut off", role="notice")
+
+
+async def swallow_after_words(turn: Turn) -> str:
+    try:
+        return await hang_after_words(turn)
+    except trio.Cancelled:  # noqa: ASYNC103 - what no agent should do
+        return "as if nothing had happened"  # noqa: ASYNC104 - as above
+
+
+async def fail_after_words(turn: Turn) -> str:
+    try:
+        return await hang_after_words(turn)
+    except trio.Cancelled:
+        raise ValueError from None  # noqa: ASYNC104 - what no agent should do
+
+
+@pytest.mark.parametrize("agent", [hang_after_words, swallow_after_words, fail_after_words])
+async def test_a_cancelled_turn_leaves_what_it_had_appended_and_no_more(agent: AgentFunction) -> None:
+    async def cancel(job: TurnJob) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        job.scope.cancel()
+
+    ending = await StubOwner().attempt(agent, while_running=cancel)
+    assert isinstance(ending, TurnCancelled)
+    assert texts(ending.entries) == [("assistant", "so far"), ("notice", "cut off")]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_turn_that_was_given_up_never_begins(is_async: bool) -> None:
+    entered: list[Turn] = []
+
+    async def agent(turn: Turn) -> None:
+        entered.append(turn)
+
+    def plain(turn: Turn) -> None:
+        entered.append(turn)
+
+    def begins_late(job: TurnJob) -> None:
+        # As an owner that looked when the thread was about to begin.
+        job.is_given_up = True
+
+    owner = StubOwner()
+    owner.before_run = begins_late
+    ending = await owner.attempt(agent if is_async else plain)
+    assert (type(ending), entered) == (TurnNeverBegan, [])
+
+
+async def test_a_plain_turn_that_gets_no_thread_is_given_up_and_another_is_not() -> None:
+    owner, found = StubOwner(), list[tuple[bool, bool]]()
+
+    async def look(job: TurnJob) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        found.append((job.has_begun, job.give_up()))
+
+    owner.threads = trio.CapacityLimiter(1)
+    async with owner.threads:
+        ending = await owner.attempt(lambda _: "never", while_running=look)
+    assert isinstance(ending, TurnNeverBegan)
+    release = trio.Event()
+
+    async def waits(_: Turn) -> str:
+        await release.wait()
+        return "done"
+
+    async def look_and_release(job: TurnJob) -> None:
+        await look(job)
+        release.set()
+
+    ending = await owner.attempt(waits, while_running=look_and_release)
+    assert isinstance(ending, TurnCompleted)
+    assert found == [(False, True), (True, False)]
+
+
+async def test_a_turn_that_has_begun_and_is_cancelled_was_not_given_up() -> None:
+    async def give_up_and_cancel(job: TurnJob) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        assert not job.give_up()
+        job.scope.cancel()
+
+    ending = await StubOwner().attempt(hang_after_words, while_running=give_up_and_cancel)
+    assert isinstance(ending, TurnCancelled)
+
+
+# -- what belongs to the run --------------------------------------------------------------
+
+
+async def test_time_and_chance_are_those_of_the_run_on_every_attempt(autojump_clock: trio.testing.MockClock) -> None:
+    seen: list[tuple[str, datetime, list[float]]] = []
+
+    async def flaky(turn: Turn) -> str:
+        same = turn.random
+        seen.append((turn.run_id, turn.now, [turn.random.random() for _ in range(3)]))
+        assert turn.random is same
+        if turn.attempt < 3:
+            raise ValueError
+        return "done"
+
+    async with running(MemoryStore(), {"flaky": flaky}) as runtime:
+        agent = await runtime.agent("a", kind="flaky")
+        await agent.ask("x")
+        await agent.ask("y")
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[3] == seen[4] == seen[5]
+    assert seen[0][2] != seen[3][2]
+    for run_id, now, _ in seen:
+        assert round(now.timestamp() * 1000) == int(run_id.replace("-", "")[:12], 16)
+
+
+@pytest.mark.parametrize(
+    ("run_id", "now"),
+    [
+        (RUN_ID, datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        (RunId("018bcfe5-6be7-7abc-8123-456789abcdef"), datetime(2023, 11, 14, 22, 13, 20, 999_000, tzinfo=UTC)),
+        (RunId("00000000-0000-7abc-8123-456789abcdef"), datetime(1970, 1, 1, tzinfo=UTC)),
+        (RunId("ffffffff-ffff-7abc-8123-456789abcdef"), datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)),
+    ],
+)
+async def test_a_run_began_when_its_id_was_made_even_by_a_clock_that_is_set_to_nonsense(
+    run_id: RunId, now: datetime
+) -> None:
+    seen: list[datetime] = []
+
+    async def look(turn: Turn) -> None:
+        seen.append(turn.now)
+
+    owner = StubOwner()
+    owner.run_id = run_id
+    assert isinstance(await owner.attempt(look), TurnCompleted)
+    assert seen == [now]

@@ -60,7 +60,9 @@ def test_json_is_one_object_at_the_end(work: Path) -> None:
     assert "\x1b" not in out
     result = json.loads(out)
     assert result["status"] == "done"
-    assert (result["exit_code"], result["files"], result["reviewed"], result["turns"]) == (0, 24, 24, 48)
+    assert (result["exit_code"], result["files"], result["reviewed"]) == (0, 24, 24)
+    # One for each file, and the lead's: what several reviewers tell it meanwhile is one turn.
+    assert 24 < result["turns"] <= 48
     assert result["findings"] == sum(range(FILES))
     assert result["worst"][0] == {"path": "m23.py", "score": 46}
     assert (result["given_up"], result["missing"]) == ([], [])

@@ -83,6 +83,7 @@ def test_alone_it_shows_its_commands_in_the_order_of_use(tmp_path: Path) -> None
         "history",
         "receipts",
         "events",
+        "dead-letters",
         "doctor",
         "backup",
         "prune",

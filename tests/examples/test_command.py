@@ -32,14 +32,18 @@ def test_it_tells_each_phase_and_ends_with_0(work: Path, capsys: pytest.CaptureF
     assert main(["src"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith(
+    told = (
         "set-up: 2 files, 5 members\nadmission: 2 files, 0 already there\n"
-        "turns: 2 files, 0 already reviewed, 2 done now\nreport: out/review/review.md\n4 turns, "
+        "turns: 2 files, 0 already reviewed, 2 done now\nreport: out/review/review.md\n"
     )
+    assert out.startswith(told)
+    turns = out.removeprefix(told).partition(" turns, ")[0]
+    # The lead takes both messages in one turn, or one each.
+    assert turns in {"3", "4"}
     assert out.endswith(" turns/s\ndatabase: out/review/review.db\n")
     assert main(["src"]) == 0
     out, _ = capsys.readouterr()
-    assert "  continuing: 4 turns already committed by earlier runs\n" in out
+    assert f"  continuing: {turns} turns already committed by earlier runs\n" in out
     assert "turns: 2 files, 2 already reviewed, 0 done now\n" in out
 
 

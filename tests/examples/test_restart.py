@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -78,13 +79,16 @@ def test_the_same_command_again_says_that_all_is_done(source: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_random_instants_it_writes_the_same_report(source: Path) -> None:
+    began = monotonic()
     page = calm(source)
+    # By the host's own measure: what is left after each kill has a chance to come to its end.
+    seconds = monotonic() - began
     chance = random.Random(7)
     kills = 0
     while True:
         running = start(source)
         try:
-            out, err = running.communicate(timeout=chance.uniform(0.2, 0.7))
+            out, err = running.communicate(timeout=seconds * chance.uniform(0.3, 1.2))
         except subprocess.TimeoutExpired:
             running.kill()
             running.communicate()

@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from meerkat_actors.actors.directory.beginnings import watch_beginnings
 from meerkat_actors.actors.directory.lease import keep_lease
 from meerkat_actors.actors.directory.registry import Directory
 from meerkat_actors.actors.identity import (
@@ -17,6 +18,7 @@ from meerkat_actors.actors.identity import (
     Entry,
     HeldElsewhereError,
     Surroundings,
+    Suspects,
     run_identity,
 )
 from meerkat_actors.actors.mailbox import Envelope
@@ -61,10 +63,11 @@ async def open_directory(
     owners get ``drain_seconds`` for last commits. When the block ends by an error or by
     cancellation there is no grace. Every slot is answered.
     """
+    turns: set[TurnJob] = set()
     async with (
         trio.open_nursery() as owners,
         _until_closed(directory, owners.cancel_scope, limits),
-        _open_turns(directory, limits, counters) as start_turn,
+        _open_turns(directory, limits, counters, turns) as start_turn,
     ):
         around = Surroundings(
             storage,
@@ -78,10 +81,12 @@ async def open_directory(
             start_turn,
             lambda entry, envelope, seconds: owners.start_soon(_post_later, entry, envelope, seconds),
             directory.park,
+            Suspects(),
             lambda: directory.is_closing,
         )
         directory.open(lambda entry: owners.start_soon(_supervise, directory, entry, around))
         owners.start_soon(_sweep, directory, limits)
+        owners.start_soon(watch_beginnings, turns, limits, observers)
         if storage.is_shared:
             owners.start_soon(keep_lease, directory, storage, limits, observers)
         for identity in pending:
@@ -106,10 +111,8 @@ async def _until_closed(directory: Directory, owners: trio.CancelScope, limits: 
 @asynccontextmanager
 @trio.lowlevel.enable_ki_protection
 async def _open_turns(
-    directory: Directory, limits: Limits, counters: Counters
+    directory: Directory, limits: Limits, counters: Counters, live: set[TurnJob]
 ) -> AsyncGenerator[Callable[[TurnJob], None], None]:
-    live: set[TurnJob] = set()
-
     def cancel_all() -> None:
         # Each by its own scope, so that each knows: one that swallows it and returns is discarded.
         for job in live:

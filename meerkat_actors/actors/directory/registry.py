@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import trio
 
 from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.identity import UNREADABLE, Entry
-from meerkat_actors.actors.mailbox import Envelope, Mailbox
+from meerkat_actors.actors.mailbox import OPERATING, Envelope, Mailbox
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.errors import (
     IdentityBrokenError,
@@ -17,7 +17,7 @@ from meerkat_actors.errors import (
     UsageError,
     WaitEndedError,
 )
-from meerkat_actors.records.commands import Create, GetStatus, Send
+from meerkat_actors.records.commands import Create, Redrive, Send
 from meerkat_actors.records.events import IdentityBroke
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
@@ -72,6 +72,10 @@ class Directory:
         """Whether an owner of the identity is in memory. The one thing that another thread may ask."""
         return identity in self._entries
 
+    def entries(self) -> Collection[Entry]:
+        """Every live identity, for who looks and changes nothing."""
+        return self._entries.values()
+
     def open(self, start_owner: Callable[[Entry], None]) -> None:
         """Begin to start owners."""
         self._start_owner = start_owner
@@ -91,7 +95,7 @@ class Directory:
     # Half a post, under Ctrl-C in a user's task, would leave an entry without its owner.
     @trio.lowlevel.enable_ki_protection
     def post(self, identity: AgentIdentity, envelope: Envelope) -> None:
-        """Give an envelope to the identity's owner, starting one if none is live. ``GetStatus`` is control.
+        """Give an envelope to the identity's owner, starting one if none is live. What operators ask is control.
 
         Raises:
             MailboxFullError: the owner is behind; nothing was written.
@@ -110,7 +114,7 @@ class Directory:
                 raise _broken_error(broke)
             del self._broken[identity]  # this may be the cure; if it is not, the owner finds out
         entry = self._entries.get(identity) or self._start(identity)
-        if isinstance(command, GetStatus):
+        if type(command) in OPERATING:
             entry.mailbox.post_control(envelope)
         else:
             entry.mailbox.post(envelope)
@@ -130,11 +134,15 @@ class Directory:
         self._rouse(entry)
         entry.mailbox.wake()
 
-    def park(self, entry: Entry, is_open: bool) -> bool:
-        """An owner parks; ``is_open`` while it has open input. Answers whether it leaves memory now."""
+    def park(self, entry: Entry, is_open: bool, is_busy: bool) -> bool:
+        """An owner parks; ``is_open`` while it has open input, ``is_busy`` while it will go on with it by itself.
+
+        Answers whether it leaves memory now.
+        """
+        if not is_busy:
+            self._set_idle(entry.identity)
         if is_open:
             return False
-        self._set_idle(entry.identity)
         if entry.is_leaving and entry.mailbox.is_empty:
             self.release(entry)
             return True
@@ -237,7 +245,7 @@ class Directory:
     def _refuse_when_leaving(self, identity: AgentIdentity, envelope: Envelope) -> None:
         if self.is_closed:
             raise UsageError(problem=f"{identity}: the runtime is closed; use handles inside its block")
-        if isinstance(envelope.command, Send | Create):
+        if isinstance(envelope.command, Send | Create | Redrive):
             raise NotReadyError(identity=identity, phase=self._phase)
 
 

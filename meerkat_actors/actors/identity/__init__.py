@@ -11,3 +11,4 @@ from meerkat_actors.actors.identity.surroundings import BrokenIdentityError as B
 from meerkat_actors.actors.identity.surroundings import Counters as Counters
 from meerkat_actors.actors.identity.surroundings import HeldElsewhereError as HeldElsewhereError
 from meerkat_actors.actors.identity.surroundings import Surroundings as Surroundings
+from meerkat_actors.actors.identity.suspects import Suspects as Suspects

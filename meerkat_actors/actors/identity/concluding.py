@@ -13,15 +13,10 @@ from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.turn import TurnJob
 from meerkat_actors.errors import MeerkatError
-from meerkat_actors.machines.lap import Decision
-from meerkat_actors.machines.state import IdentityState, journal_of
-from meerkat_actors.records.commands import (
-    BackoffOver,
-    EndTurn,
-    Wait,
-)
+from meerkat_actors.machines.lap import Decision, Later
+from meerkat_actors.machines.state import IdentityState
+from meerkat_actors.records.commands import BackoffOver, EndTurn, GraceOver, ProbationOver
 from meerkat_actors.records.events import TurnRaised, TurnStuck
-from meerkat_actors.records.ids import InputId, RunId
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.runs import Run, TurnFailed
 
@@ -32,13 +27,19 @@ class Owner:
 
     entry: Entry
     around: Surroundings
-    waiters: dict[InputId, list[ReplySlot[Any]]]
+    waiters: dict[str, list[ReplySlot[Any]]]
+    """By input id."""
+    callers: dict[str, list[ReplySlot[Any]]]
+    """Who waits for what a verb asked for, by its key."""
     turn: TurnJob | None
-    alarm: RunId | None
+    alarm: int
+    """Wall clock at which a waiting run wakes this owner; 0 for never."""
     is_full: bool
     """Whether the disk was full just now: until the next try nothing is begun that nobody asks for."""
     held: list[Envelope]
     """What a turn posted and the full disk refused; it is offered again, uncharged, and dies with its owner."""
+    recycles: bool = False
+    """Whether it is to begin anew from what is stored."""
 
 
 def conclude_lap(owner: Owner, envelopes: list[Envelope], before: IdentityState, decision: Decision) -> None:
@@ -54,10 +55,15 @@ def conclude_lap(owner: Owner, envelopes: list[Envelope], before: IdentityState,
                 raised = command.ending.raised
         answer(owner, envelope, reply)
     around.counters.inputs += state.admissions - before.admissions
-    around.counters.turns += state.version - before.version
-    for input_id, ended in decision.ended:
-        for slot in owner.waiters.pop(input_id, ()):
-            slot.resolve(ended)
+    if state.generation == before.generation:
+        around.counters.turns += state.version - before.version
+    for key, told in decision.told:
+        for slot in (*owner.waiters.pop(key, ()), *owner.callers.pop(key, ())):
+            if isinstance(told, MeerkatError):
+                slot.reject(told)
+            else:
+                slot.resolve(told)
+    owner.entry.backlog, owner.entry.waiters = state.backlog, len(owner.waiters)
     if decision.failed is not None:
         run = before.run
         assert run is not None
@@ -72,30 +78,50 @@ def conclude_lap(owner: Owner, envelopes: list[Envelope], before: IdentityState,
         )
     if decision.starts is not None:
         _start_turn(owner, state, decision.starts)
-    elif decision.wake_at_ms and state.run is not None:
-        owner.alarm = state.run.run_id
+    elif decision.wake_at_ms and state.run is not None and decision.wake_at_ms != owner.alarm:
+        owner.alarm = decision.wake_at_ms
         seconds = (decision.wake_at_ms - around.now_ms()) / 1000
         around.post_later(owner.entry, Envelope(BackoffOver(state.run.run_id), None, wants_outcome=False), seconds)
+    if decision.halts or decision.stirs or decision.recycles or decision.asks_to_suspect or owner.entry.may_suspect:
+        _conclude_rare(owner, decision)
+
+
+def _conclude_rare(owner: Owner, decision: Decision) -> None:
+    entry, around, job, state = owner.entry, owner.around, owner.turn, decision.state
+    if job is not None and decision.stirs:
+        job.stir()
+    if job is not None and decision.halts and not job.scope.cancel_called:
+        job.scope.cancel()
+        grace = Envelope(GraceOver(job.run.run_id), None, wants_outcome=False)
+        around.post_later(entry, grace, around.limits.cancel_grace_seconds)
+    owner.recycles = owner.recycles or decision.recycles
+    if decision.asks_to_suspect:
+        around.suspects.ask(entry, max(run.interruptions for run in (state.run, state.parked) if run is not None))
+    elif entry.may_suspect and not state.suspect:
+        around.suspects.release(entry)
+    elif state.suspect and decision.starts is not None:
+        watch = Envelope(ProbationOver(decision.starts.run_id), None, wants_outcome=False)
+        around.post_later(entry, watch, around.limits.suspect_seconds)
 
 
 def answer(owner: Owner, envelope: Envelope, reply: object) -> None:
     slot, command = envelope.slot, envelope.command
-    if type(command) is BackoffOver and owner.alarm == command.run_id:
-        owner.alarm = None
+    if type(command) is BackoffOver:
+        owner.alarm = 0
     if slot is None:
         return
     if isinstance(reply, MeerkatError):
         slot.reject(reply)
-    elif type(command) is Wait and reply is True:
-        _keep_waiter(owner, command.input_id, slot)
+    elif type(reply) is Later:
+        _keep_waiter(owner.waiters if reply.is_input else owner.callers, reply.key, slot)
     elif envelope.wants_outcome and type(reply) is Admission and not reply.duplicate:
-        _keep_waiter(owner, reply.input_id, slot)
+        _keep_waiter(owner.waiters, reply.input_id, slot)
     else:
         slot.resolve(reply)
 
 
-def _keep_waiter(owner: Owner, input_id: InputId, slot: ReplySlot[Any]) -> None:
-    slots = owner.waiters.setdefault(input_id, [])
+def _keep_waiter(waiters: dict[str, list[ReplySlot[Any]]], key: str, slot: ReplySlot[Any]) -> None:
+    slots = waiters.setdefault(key, [])
     # Looked through each time that their number is a power of two: amortised, that costs nothing.
     if len(slots) & (len(slots) - 1) == 0:
         slots[:] = [waiting for waiting in slots if not waiting.is_given_up]
@@ -104,7 +130,7 @@ def _keep_waiter(owner: Owner, input_id: InputId, slot: ReplySlot[Any]) -> None:
 
 def _start_turn(owner: Owner, state: IdentityState, run: Run) -> None:
     around = owner.around
-    owner.alarm = None
+    owner.alarm = 0
     if around.is_closing():
         # The block ended while the staging was under way: the run is staged, and begins next time.
         return
@@ -114,7 +140,7 @@ def _start_turn(owner: Owner, state: IdentityState, run: Run) -> None:
         state.generation,
         state.session_id,
         run,
-        journal_of(state) if run.journal or state.recorded is not None else {},
+        run.journal,
         state.state,
         None if state.config is None else state.config.body,
         owner.entry.mailbox,
@@ -145,3 +171,17 @@ def check_turn_ended(owner: Owner) -> None:
     if job is not None and not job.is_over:
         owner.around.observers.notify(TurnStuck(identity=owner.entry.identity, run_id=job.run.run_id))
         raise BrokenIdentityError(reason="turn_stuck", detail=f"run {job.run.run_id} ignores its cancellation")
+
+
+def check_grace(owner: Owner, envelopes: list[Envelope]) -> None:
+    """A turn that was cancelled, and whose grace is over, is stuck.
+
+    Raises:
+        BrokenIdentityError: it is.
+    """
+    job = owner.turn
+    if job is None or job.is_over or not job.scope.cancel_called:
+        return
+    for envelope in envelopes:
+        if type(envelope.command) is GraceOver and envelope.command.run_id == job.run.run_id:
+            raise BrokenIdentityError(reason="turn_stuck", detail=f"run {job.run.run_id} ignores its cancellation")

@@ -22,6 +22,13 @@ class Entry:
     """Whether the runtime is leaving: the owner ends once its mailbox is empty."""
     is_lost: bool = False
     """Whether the runtime lost its lease: whatever this owner holds may be another's."""
+    may_suspect: bool = False
+    """Whether its turn is the one that is watched for ending the process."""
+    asked_to_suspect: bool = False
+    backlog: int = 0
+    """Its open inputs, for the statistics."""
+    waiters: int = 0
+    """Callers that wait for an outcome, for the statistics."""
     parked_at: float = 0.0
     brings_config: str | None = None
     """The kind that a configuration in the mailbox is for: the stored one of that kind need not be readable."""

@@ -6,31 +6,43 @@ from typing import Final
 
 import trio
 
-from meerkat_actors.actors.identity.claiming import claim, read_activation, release, require_lease
-from meerkat_actors.actors.identity.concluding import Owner, answer, check_turn_ended, conclude_lap, end_turn
+from meerkat_actors.actors.identity.activating import activate, require_config
+from meerkat_actors.actors.identity.claiming import release, require_lease
+from meerkat_actors.actors.identity.concluding import (
+    Owner,
+    answer,
+    check_grace,
+    check_turn_ended,
+    conclude_lap,
+    end_turn,
+)
 from meerkat_actors.actors.identity.entry import Entry
+from meerkat_actors.actors.identity.parking import has_mail, has_work, park_or_leave, room_of
 from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
-from meerkat_actors.actors.identity.surroundings import UNKNOWN_KIND, UNREADABLE, BrokenIdentityError, Surroundings
+from meerkat_actors.actors.identity.surroundings import Surroundings
 from meerkat_actors.actors.mailbox import Envelope
-from meerkat_actors.actors.turn import AgentKind
 from meerkat_actors.errors import (
-    InvalidValueError,
     MeerkatError,
     OwnershipLostError,
     StoreFullError,
     UnknownOutcomeError,
     WaitEndedError,
 )
-from meerkat_actors.machines.identity import decide
+from meerkat_actors.machines.identity import decide, status_of
 from meerkat_actors.machines.lap import Decision, Stamp
-from meerkat_actors.machines.state import IdentityState, begin
-from meerkat_actors.records.activation import Activation
+from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.records.commands import (
+    Checkpoint,
     Command,
     Create,
+    DropLetter,
     EndTurn,
+    GetStatus,
+    Govern,
     JournalStep,
     Look,
+    Redrive,
+    ResolveIntent,
     Send,
     TakePending,
     Wait,
@@ -40,8 +52,11 @@ from meerkat_actors.records.effects import InsertInput
 from meerkat_actors.records.events import CommitRefused
 from meerkat_actors.records.ids import RunId, SessionId
 from meerkat_actors.records.outcomes import Admission
+from meerkat_actors.records.status import Verb
 
 _LOOK: Final = Look()
+_ADMITTING: Final = frozenset({Send, TakePending, Redrive})
+_NO_INTENTS: Final[frozenset[str]] = frozenset()
 
 
 class _KeyMovedError(Exception):
@@ -63,13 +78,17 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
         StoreFullError: it could not be claimed.
         BrokenIdentityError: the identity's rows contradict each other, or its kind is unknown.
     """
-    owner = Owner(entry, around, {}, None, None, False, [])
+    owner = Owner(entry, around, {}, {}, None, 0, False, [])
     try:
         await _own(owner, charges_interruption)
     finally:
+        around.suspects.release(entry)
         for input_id, slots in owner.waiters.items():
             for slot in slots:
                 slot.reject(WaitEndedError(identity=entry.identity, input_id=input_id))
+        for slots in owner.callers.values():
+            for slot in slots:
+                slot.reject(UnknownOutcomeError(identity=entry.identity))
         # Shielded with a deadline: cleanup that must tell someone.
         with trio.move_on_after(around.limits.cancel_grace_seconds, shield=True):
             await end_turn(owner)
@@ -80,13 +99,13 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
 
 
 async def _own(owner: Owner, charges_interruption: bool) -> None:
-    state = await _activate(owner, charges_interruption)
+    state = await activate(owner, charges_interruption)
     mailbox, fold_max = owner.entry.mailbox, owner.around.limits.fold_max
     while True:
         require_lease(owner)
         envelopes = mailbox.drain(fold_max)
-        if not envelopes and not _has_business(owner, state):
-            if _park_or_leave(owner, state):
+        if not envelopes and not has_work(owner, state):
+            if park_or_leave(owner, state):
                 await release(owner, state)
                 return
             woken = await mailbox.wait()
@@ -98,103 +117,29 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
                 envelopes += mailbox.drain(fold_max - 1)
                 # Control is drained first, also when mail woke us.
                 envelopes.sort(key=_is_mail)
+        if len(envelopes) == 1 and type(envelopes[0].command) is GetStatus:
+            # By itself it changes nothing, and settles nothing that the next lap does not.
+            answer(owner, envelopes[0], status_of(state))
+            continue
         try:
+            check_grace(owner, envelopes)
             state = await _lap(owner, state, envelopes)
+            if owner.recycles:
+                owner.recycles = False
+                state = await activate(owner, charges_interruption=False, keeps_ephemeral=True)
             if owner.entry.brings_config is not None:
-                _require_config(owner, state, envelopes)
+                require_config(owner, state, envelopes)
         except _KeyMovedError:
             # First, so that they are answered also when the reading fails.
             mailbox.put_back(envelopes)
-            state = await _activate(owner, charges_interruption)
+            state = await activate(owner, charges_interruption)
         except BaseException:
             _fail(envelopes, UnknownOutcomeError(identity=owner.entry.identity))
             raise
 
 
 def _is_mail(envelope: Envelope) -> bool:
-    return isinstance(envelope.command, Create | Send | Wait)
-
-
-async def _activate(owner: Owner, charges_interruption: bool) -> IdentityState:
-    activation = await _read_servable(owner)
-    is_shared = owner.around.storage.is_shared
-    while is_shared and activation.head is not None:
-        # Whoever held it last told by releasing it whether the end was a good one.
-        charges_interruption = activation.head.owner != 0
-        token = await claim(owner, activation, activation.head)
-        activation = await _read_servable(owner)
-        if activation.head is not None and activation.head.token == token:
-            break
-    is_claimed = is_shared and activation.head is not None
-    return begin(activation, charges_interruption=charges_interruption, is_claimed=is_claimed)
-
-
-async def _read_servable(owner: Owner) -> Activation:
-    activation = await read_activation(owner)
-    if activation.head is not None:
-        _check_servable(owner, activation, activation.head.kind)
-    return activation
-
-
-def _check_servable(owner: Owner, activation: Activation, kind: str) -> None:
-    if kind not in owner.around.agents:
-        known = ", ".join(owner.around.agents) or "none"
-        raise BrokenIdentityError(reason=UNKNOWN_KIND, detail=f"kind {kind!r} is not registered, only: {known}")
-    _check_readable(owner, owner.around.agents[kind], activation)
-
-
-def _check_readable(owner: Owner, kind: AgentKind, activation: Activation) -> None:
-    assert activation.head is not None
-    is_replaced = owner.entry.brings_config == activation.head.kind
-    config = None if activation.config is None or is_replaced else activation.config.body
-    _check_config(kind, config, activation.state)
-
-
-def _check_config(kind: AgentKind, config: bytes | None, state: bytes | None) -> None:
-    try:
-        kind.check_readable(config, state)
-    except InvalidValueError as error:
-        # Before a turn can fail of it: what waits is kept for a version of the class that reads it.
-        raise BrokenIdentityError(reason=UNREADABLE, detail=str(error)) from error
-
-
-def _require_config(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> None:
-    """The configuration that was to replace an unreadable one has had its lap; a full disk may have refused it."""
-    if not any(type(envelope.command) is Create for envelope in envelopes):
-        return
-    owner.entry.brings_config = None
-    if state.is_created and state.config is not None:
-        _check_config(owner.around.agents[state.kind], state.config.body, None)
-
-
-def _has_business(owner: Owner, state: IdentityState) -> bool:
-    """Whether a lap without commands would do something. Parking is level-triggered."""
-    if not state.is_created or owner.is_full:
-        return False
-    if owner.entry.mail_waiting and _room(owner, state) > 0:
-        return True
-    if state.is_executing or owner.around.is_closing():
-        return False
-    if state.run is None:
-        return len(state.lane) > 0
-    return owner.alarm != state.run.run_id
-
-
-def _room(owner: Owner, state: IdentityState) -> int:
-    return owner.around.limits.backlog_max - len(state.lane) - (0 if state.run is None else len(state.run.members))
-
-
-def _park_or_leave(owner: Owner, state: IdentityState) -> bool:
-    """Park, or end: asked to leave while idle, or the runtime ends. No schedule point from here to the release."""
-    entry = owner.entry
-    is_open = state.has_open_input or owner.turn is not None or (entry.mail_waiting and state.is_created)
-    if entry.is_ending and owner.turn is None:
-        if not is_open:
-            owner.around.park(entry, is_open)
-        return True
-    if not state.is_created:
-        entry.is_leaving = True
-    return owner.around.park(entry, is_open)
+    return isinstance(envelope.command, Create | Send | Wait | Redrive | DropLetter)
 
 
 async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
@@ -205,7 +150,7 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
         owner.is_full, owner.held = False, []
     commands: list[Command] = [envelope.command for envelope in envelopes]
     place, pulled = 0, list[TakePending]()
-    if owner.entry.mail_waiting:
+    if has_mail(owner, state):
         pulled = await _pull(owner, state, len(commands))
         # After what a turn posted, and before what callers send: a caller can be refused and try again, mail can't.
         place = sum(_is_from_turn(envelope) for envelope in envelopes)
@@ -233,7 +178,7 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
 
 async def _pull(owner: Owner, state: IdentityState, asked: int) -> list[TakePending]:
     """Read mail, if there is any and room for it; it joins whatever this lap commits."""
-    entry, room = owner.entry, _room(owner, state)
+    entry, room = owner.entry, room_of(owner, state)
     if not state.is_created or owner.is_full or room <= 0:
         return []
     # What callers ask in this lap may need the room, too; but one place is the mail's.
@@ -321,20 +266,28 @@ async def _hold(owner: Owner, state: IdentityState, envelopes: list[Envelope], *
 
 
 def _is_from_turn(envelope: Envelope) -> bool:
-    return isinstance(envelope.command, EndTurn | JournalStep)
+    return isinstance(envelope.command, EndTurn | JournalStep | ResolveIntent | Checkpoint)
 
 
 def _stamp(owner: Owner, state: IdentityState, commands: list[Command]) -> Stamp:
     around, env = owner.around, owner.around.env
     # Ids are minted only for what a lap may need: most laps end a turn and stage nothing.
-    may_stage = len(state.lane) > 0 or len(commands) != 1 or type(commands[0]) is not EndTurn
+    may_stage = state.backlog > 1 or any(type(command) in _ADMITTING for command in commands)
+    may_begin = not state.is_created or state.is_buried or state.is_resetting or any(map(_is_reset, commands))
+    kind = around.agents.get(state.kind)
     return Stamp(
         around.now_ms(),
-        RunId(env.new_id() if may_stage else ""),
-        SessionId("" if state.is_created else env.new_id()),
+        RunId(env.new_id() if may_stage or not state.is_executing else ""),
+        SessionId(env.new_id() if may_begin else ""),
         around.jitter(),
         around.is_closing() or owner.is_full,
+        _NO_INTENTS if kind is None else kind.silent_intents,
+        owner.entry.may_suspect,
     )
+
+
+def _is_reset(command: Command) -> bool:
+    return type(command) is Govern and command.verb is Verb.RESET
 
 
 def _fail(envelopes: list[Envelope], error: MeerkatError) -> None:

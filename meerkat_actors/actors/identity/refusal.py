@@ -14,11 +14,12 @@ from meerkat_actors.errors import (
     UnknownIdentityError,
     UsageError,
 )
-from meerkat_actors.records.commands import Command, Send
+from meerkat_actors.records.commands import Command, DropLetter, Redrive, Send
 from meerkat_actors.records.commits import CommitOutcome, DuplicateInput, HeldElsewhere, RefusalReason, Refused
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity
 from meerkat_actors.records.outcomes import Admission
 
+_NO_LETTER: Final = frozenset({RefusalReason.NOT_FOUND, RefusalReason.INPUT_STATE_CONFLICT})
 _FENCE_LOST: Final = frozenset(
     {
         RefusalReason.STALE_OWNER,
@@ -43,8 +44,16 @@ def answer_refusal(
     Raises:
         AssertionError: the refusal of something we ourselves decided: our own bug, which ends the owner.
     """
+    if isinstance(command, Redrive):
+        if isinstance(outcome, DuplicateInput):
+            return _duplicate(identity, command.send, outcome)
+        command = (
+            command.send if isinstance(outcome, Refused) and outcome.effect == 0 else DropLetter(command.admission)
+        )
     if isinstance(outcome, DuplicateInput) and isinstance(command, Send):
         return _duplicate(identity, command, outcome)
+    if isinstance(command, DropLetter) and isinstance(outcome, Refused) and outcome.reason in _NO_LETTER:
+        return UsageError(problem=f"{identity}: that input is no dead letter, or was looked after already")
     if isinstance(outcome, Refused) and outcome.reason is RefusalReason.OUT_OF_RANGE and isinstance(command, Send):
         return InvalidValueError(problem=f"{identity}: {outcome.current}")
     msg = f"{identity}: {type(command).__name__} refused: {outcome}"

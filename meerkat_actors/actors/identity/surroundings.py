@@ -9,6 +9,7 @@ import trio
 from attrs import Factory, define
 
 from meerkat_actors.actors.identity.entry import Entry
+from meerkat_actors.actors.identity.suspects import Suspects
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.storage import StorageHandle
@@ -77,8 +78,10 @@ class Surroundings:
     start_turn: Callable[[TurnJob], None]
     post_later: Callable[[Entry, Envelope, float], None]
     """Posts an envelope to an owner's control mailbox after some seconds."""
-    park: Callable[[Entry, bool], bool]
-    """Told that an owner parks, and whether it has open input; answers whether it shall leave."""
+    park: Callable[[Entry, bool, bool], bool]
+    """Told that an owner parks, whether it has open input, and whether it will go on with it by itself; answers
+    whether it shall leave."""
+    suspects: Suspects
     is_closing: Callable[[], bool]
 
     def now_ms(self) -> int:

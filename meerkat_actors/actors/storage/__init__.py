@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from meerkat_actors.actors.storage.batches import StorageCounters as StorageCounters
+from meerkat_actors.actors.storage.counters import StorageCounters as StorageCounters
 from meerkat_actors.actors.storage.owner import StorageHandle as StorageHandle
 from meerkat_actors.actors.storage.owner import open_storage as open_storage

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 
 import outcome
 import trio
-from attrs import define
 
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
+from meerkat_actors.actors.storage.counters import StorageCounters
 from meerkat_actors.actors.writer import Writer
 from meerkat_actors.errors import (
     MeerkatError,
@@ -49,15 +50,7 @@ class ReadRequest:
 
 
 Request = CommitRequest | ReadRequest
-_Worked = tuple[list[CommitOutcome], list[object]]
-
-
-@define(eq=False)
-class StorageCounters:
-    """Counted since the store was opened."""
-
-    commits: int = 0
-    units: int = 0
+_Worked = tuple[list[CommitOutcome], float, list[object]]
 
 
 class Batches:
@@ -94,6 +87,7 @@ class Batches:
         self._on_mail = on_mail
         self._notify = notify
         self._waiting: list[Request] = []
+        self._waits_since = 0.0
         self._is_busy = False
         self._was_alone = False
         self._lone: IdentityKey | None = None
@@ -125,6 +119,8 @@ class Batches:
         if self.is_closed or self.is_leaving:
             request.slot.reject(self._ended())
             return
+        if not self._waiting:
+            self._waits_since = perf_counter()
         self._waiting.append(request)
         if self._is_busy:
             return
@@ -139,6 +135,9 @@ class Batches:
         """Begin the next batch with what waits."""
         count = self._limits.batch_max
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        now = perf_counter()
+        # Of what a full batch leaves behind nobody noted since when it waits: from now on, at least.
+        waited, self._waits_since = now - self._waits_since, now
         self._is_busy = True
         self._was_alone = len(batch) == 1
         commits = [request for request in batch if type(request) is CommitRequest]
@@ -148,7 +147,7 @@ class Batches:
         lone = commits[0].unit.fence.key if self._was_alone and commits else None
         is_still_alone = lone is not None and lone == self._lone
         self._lone = lone
-        self._run(work, partial(self._finish, commits, reads), waits=is_still_alone)
+        self._run(work, partial(self._finish, commits, reads, waited), waits=is_still_alone)
 
     def checkpoint_if_due(self) -> bool:
         """Begin a checkpoint when the log is long; whether one began."""
@@ -217,14 +216,19 @@ class Batches:
         else:
             self._writer.submit(work, done)
 
-    def _finish(self, commits: list[CommitRequest], reads: list[ReadRequest], worked: outcome.Outcome[_Worked]) -> None:
+    def _finish(
+        self, commits: list[CommitRequest], reads: list[ReadRequest], waited: float, worked: outcome.Outcome[_Worked]
+    ) -> None:
         """Answer a batch. Synchronous: there is no schedule point from COMMIT to the last reply."""
         self._is_busy = False
         if type(worked) is outcome.Error:
             self._stop([*commits, *reads], worked.error)
             return
-        outcomes, answers = worked.unwrap()
-        self._answer_commits(commits, outcomes)
+        outcomes, seconds, answers = worked.unwrap()
+        committed = [commit.unit for commit, told in zip(commits, outcomes, strict=True) if type(told) is Committed]
+        if committed:
+            self.counters.count(len(committed), seconds, waited)
+        self._answer_commits(commits, outcomes, committed)
         failures: list[StoreFailedError] = []
         for request, answer in zip(reads, answers, strict=True):
             if isinstance(answer, Exception):
@@ -238,11 +242,9 @@ class Batches:
         if self._waiting or self.is_leaving or self.store.wal_pages > self._checkpoint_above:
             self.wake()
 
-    def _answer_commits(self, commits: list[CommitRequest], outcomes: list[CommitOutcome]) -> None:
-        committed = [commit.unit for commit, told in zip(commits, outcomes, strict=True) if type(told) is Committed]
-        if committed:
-            self.counters.commits += 1
-            self.counters.units += len(committed)
+    def _answer_commits(
+        self, commits: list[CommitRequest], outcomes: list[CommitOutcome], committed: list[Unit]
+    ) -> None:
         # The bit before any reply: a sender that is cancelled after its commit loses no hint.
         for unit in committed:
             if len(unit.effects) > 1:
@@ -298,10 +300,12 @@ class Batches:
 
 
 def _work(store: Store, units: list[Unit], reads: list[Callable[[Store], Any]]) -> _Worked:
-    """One hop's work: all units in one transaction, then the reads, which see them."""
+    """One hop's work: all units in one transaction, which is timed, then the reads, which see them."""
+    started = perf_counter()
     outcomes = store.commit(units) if units else []
+    seconds = perf_counter() - started
     assert len(outcomes) == len(units), "a store answers every unit"
-    return outcomes, [_answer(store, read) for read in reads]
+    return outcomes, seconds, [_answer(store, read) for read in reads]
 
 
 def _answer(store: Store, read: Callable[[Store], Any]) -> object:

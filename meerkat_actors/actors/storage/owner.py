@@ -11,7 +11,8 @@ import trio
 
 from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
-from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest, StorageCounters
+from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest
+from meerkat_actors.actors.storage.counters import StorageCounters
 from meerkat_actors.actors.writer import Writer, lender_of_run
 from meerkat_actors.errors import MeerkatError, StoreFullError
 from meerkat_actors.records.activation import Opening

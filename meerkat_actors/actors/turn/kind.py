@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, field, frozen
 
+from meerkat_actors.actors.turn.stored_form import StoredForm, Upcast
 from meerkat_actors.errors import UsageError
-from meerkat_actors.records.typed import check_type, from_json
+from meerkat_actors.records.limits import Limits
 
 if TYPE_CHECKING:
     from meerkat_actors.actors.turn.turn import Turn
@@ -23,7 +24,13 @@ What it returns goes into the transcript.
 
 @frozen
 class AgentKind:
-    """A kind of agent, for ``open_runtime(agents={name: AgentKind(...)})``."""
+    """A kind of agent, for ``open_runtime(agents={name: AgentKind(...)})``.
+
+    A release that changes what a config or a state means raises its version, and says with an upcaster how an older
+    one is read: it is called with the stored version, and the value as stored, whenever that is read; several
+    versions back, the chain is its own. What can't be read costs no input anything: the agent is quarantined, and
+    goes on with a release that reads it.
+    """
 
     fn: AgentFunction
     config: type[Any] | None = field(default=None, kw_only=True)
@@ -32,30 +39,67 @@ class AgentKind:
     """The attrs class of ``turn.state``; None for a JSON value."""
     resources: Any = field(default=None, kw_only=True)
     """The embedder's live objects, as ``turn.resources``: never stored, shared by all turns of the kind."""
+    config_version: int = field(default=1, kw_only=True)
+    """Which form of config this is. From 1, which is also that of kinds that never said."""
+    state_version: int = field(default=1, kw_only=True)
+    """Which form of state this is. From 1, which is also that of kinds that never said."""
+    upcast_config: Upcast | None = field(default=None, kw_only=True)
+    """Brings the JSON of an older config to this version; None when there is no older one."""
+    upcast_state: Upcast | None = field(default=None, kw_only=True)
+    """Brings the JSON of an older state to this version; None when there is no older one."""
+
+    silent_intents: frozenset[str] = field(default=frozenset(), kw_only=True, converter=frozenset)
+    """Requests of these intents are taken up with whatever comes next, and wake no agent by themselves."""
 
     is_async: bool = field(
         init=False, repr=False, default=Factory(lambda self: is_async_function(self.fn), takes_self=True)
     )
     """Whether the function runs on the event loop; else in a thread."""
+    config_form: StoredForm = field(
+        init=False,
+        repr=False,
+        default=Factory(
+            lambda self: StoredForm(
+                what="config", as_type=self.config, version=self.config_version, upcast=self.upcast_config
+            ),
+            takes_self=True,
+        ),
+    )
+    """How configs are stored and read."""
+    state_form: StoredForm = field(
+        init=False,
+        repr=False,
+        default=Factory(
+            lambda self: StoredForm(
+                what="state", as_type=self.state, version=self.state_version, upcast=self.upcast_state
+            ),
+            takes_self=True,
+        ),
+    )
+    """How states are stored and read."""
 
     def __attrs_post_init__(self) -> None:
         """Refuse what could only fail later, in a turn."""
         fn: object = self.fn
         if not callable(fn) or fn is AgentKind:
             raise UsageError(problem=f"{self.fn!r} is no function of one Turn")
-        check_type(self.config, what="config")
-        check_type(self.state, what="state")
+
+    def encode_config(self, config: object, limits: Limits) -> bytes:
+        """What to store of a config.
+
+        Raises:
+            InvalidValueError: not a JSON value, or no instance of the kind's ``config`` class, or too big.
+        """
+        return self.config_form.write(config, bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
 
     def check_readable(self, config: bytes | None, state: bytes | None) -> None:
         """Refuse what is stored if a turn could not read it; to be done before work is taken from a queue.
 
         Raises:
-            InvalidValueError: it doesn't fit the types of today.
+            InvalidValueError: it doesn't fit the types of today, or is of a later version, or can't be upcast.
         """
-        if self.config is not None:
-            from_json(config, self.config, what="the stored config")
-        if self.state is not None:
-            from_json(state, self.state, what="the stored state")
+        self.config_form.check(config)
+        self.state_form.check(state)
 
 
 def is_async_function(fn: object) -> bool:

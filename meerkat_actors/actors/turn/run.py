@@ -11,7 +11,11 @@ from typing import Any, Final, cast
 import trio
 
 from meerkat_actors.actors.mailbox import Envelope
-from meerkat_actors.actors.turn.turn import Draft, Turn, TurnJob, gathered, in_thread
+from meerkat_actors.actors.turn.calling import in_thread
+from meerkat_actors.actors.turn.gathering import gathered
+from meerkat_actors.actors.turn.job import Draft, TurnJob
+from meerkat_actors.actors.turn.telling import clipped, described
+from meerkat_actors.actors.turn.turn import Turn
 from meerkat_actors.errors import UsageError
 from meerkat_actors.records.codec import encode_entry
 from meerkat_actors.records.commands import EndTurn
@@ -21,12 +25,11 @@ from meerkat_actors.records.runs import (
     TurnCompleted,
     TurnEnding,
     TurnFailed,
+    TurnNeverBegan,
 )
 
 _TURN: Final[ContextVar[TurnJob | None]] = ContextVar("meerkat_turn", default=None)
 """The turn that the current task belongs to."""
-_ERROR_LENGTH_MAX: Final = 500
-_OWN_CANCELLED: Final = "Cancelled: raised by the agent itself"
 _CANCELLED: Final = float("-inf")
 """The effective deadline of a task that is cancelled."""
 
@@ -49,59 +52,65 @@ async def run_turn(job: TurnJob) -> None:
 
     Owns:  the ``Turn``, until it is over.
     Sends: ``EndTurn`` to its owner's control mailbox (never waits).
-    Ends:  with the agent function; a cancelled turn writes nothing.
+    Ends:  with the agent function; what a cancelled turn set and sent is dropped, and its owner decides what becomes
+           of its messages.
     """
-    ending: TurnEnding = TurnCancelled()
+    draft = Draft(trio.lowlevel.current_task(), job.state, [], [], {}, {})
+    ending: TurnEnding | None = None
     _TURN.set(job)
     try:
         with job.scope:
-            ending = await _attempt(job)
+            ending = await _attempt(job, draft)
     except RuntimeError:
         # Trio's, and the only one that can come: this is where it shows.
         ending = TurnFailed("RuntimeError: the agent left a cancel scope or a nursery open")
         _abandon_nurseries()
     finally:
         # A turn that swallowed its cancellation and returned is discarded all the same.
-        if job.scope.cancel_called:
-            ending = TurnCancelled()
+        if ending is None or job.scope.cancel_called:
+            cancelled = TurnCancelled(tuple(draft.entries), draft.checkpoints)
+            ending = TurnNeverBegan() if job.is_given_up else cancelled
         job.is_over = True
         if job.ended is not None:
             job.ended.set()
         job.mailbox.post_from_child(Envelope(EndTurn(job.run.run_id, ending), None, wants_outcome=False))
 
 
-async def _attempt(job: TurnJob) -> TurnEnding:
-    draft = Draft(trio.lowlevel.current_task(), job.state, [], [], {})
+async def _attempt(job: TurnJob, draft: Draft) -> TurnEnding:
     try:
-        return _completed(draft, await _returned(job, draft), job.limits)
+        returned = await _returned(job, draft)
+        return TurnNeverBegan() if returned is job else _completed(draft, returned, job.limits)
     except KeyboardInterrupt:
         raise
-    except trio.Cancelled:  # noqa: ASYNC103 - one that nobody's scope asked for ends this turn only
+    except trio.Cancelled as error:  # noqa: ASYNC103 - one that nobody's scope asked for ends this turn only
         if _is_cancelled(job):
             raise
-        return TurnFailed(_OWN_CANCELLED)  # noqa: ASYNC104 - as above
+        return TurnFailed(described(error))  # noqa: ASYNC104 - as above
     except BaseExceptionGroup as group:
         # Cancellation and Ctrl-C are not the agent's; what it raised beside them is lost with the turn.
         foreign, _ = group.split((trio.Cancelled, KeyboardInterrupt) if _is_cancelled(job) else KeyboardInterrupt)
         if foreign is not None:
             raise foreign from None
-        told = "; ".join(dict.fromkeys(map(_described, _leaves(group))))
-        return TurnFailed(_clipped(f"{type(group).__name__}: {told}"), group)
+        told = "; ".join(dict.fromkeys(map(described, _leaves(group))))
+        return TurnFailed(clipped(f"{type(group).__name__}: {told}"), group)
     except BaseException as error:  # noqa: BLE001 - an edge: user code, which may end no one but itself
-        return TurnFailed(_described(error), error)
+        return TurnFailed(described(error), error)
     finally:
         draft.is_over = True
 
 
 async def _returned(job: TurnJob, draft: Draft) -> object:
+    """What the agent's function returned; the job itself if it was given up before it began."""
     function: Callable[[Turn], Any] = job.kind.fn
     turn = Turn(job, draft)
     if job.kind.is_async:
-        return await function(turn)
+        job.has_begun = True
+        return job if job.is_given_up else await function(turn)
 
     def run() -> object:
         draft.thread = threading.get_ident()
-        return function(turn)
+        job.has_begun = True
+        return job if job.is_given_up else function(turn)
 
     returned = await in_thread(run, job.threads)
     draft.thread = None
@@ -111,16 +120,16 @@ async def _returned(job: TurnJob, draft: Draft) -> object:
 def _completed(draft: Draft, returned: object, limits: Limits) -> TurnCompleted:
     """Close the turn and gather what commits with it."""
     if returned is None:
-        text = None
+        text, entries = None, tuple(draft.entries)
     elif isinstance(returned, str):
-        text = returned
-        draft.entries.append(
-            encode_entry(role="assistant", content=gathered(draft, text, "result", limits), input_id=None, sender=None)
-        )
+        text, content = returned, gathered(draft, returned, "result", limits)
+        said = encode_entry(role="assistant", content=content, input_id=None, sender=None)
+        # Not in the draft: a turn that was cancelled before it returned has said nothing.
+        entries = (*draft.entries, said)
     else:
         raise UsageError(problem=f"an agent returns str or None, not {type(returned).__name__}")
     state = draft.state if draft.state_is_new else None
-    return TurnCompleted(text, tuple(draft.entries), state, tuple(draft.sendings))
+    return TurnCompleted(text, entries, state, tuple(draft.sendings), draft.checkpoints)
 
 
 def _is_cancelled(job: TurnJob) -> bool:
@@ -142,18 +151,3 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield error
-
-
-def _described(error: BaseException) -> str:
-    if isinstance(error, trio.Cancelled):
-        return _OWN_CANCELLED
-    try:
-        text = f"{type(error).__name__}: {error}"
-    except BaseException:  # noqa: ASYNC103, BLE001 - its own words are the agent's code, too
-        text = f"{type(error).__name__}, which can't be printed"
-    # What agents raise may hold anything; what we store is text that every encoder takes.
-    return _clipped(text.encode("utf-8", "backslashreplace").decode())
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= _ERROR_LENGTH_MAX else f"{text[: _ERROR_LENGTH_MAX - 3]}..."

@@ -1,93 +1,27 @@
-"""One turn of an agent: what its function holds, and the task that runs it."""
+"""What an agent's function holds while its turn lasts."""
 
 from __future__ import annotations
 
-import inspect
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, TypeVar, cast, overload
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Final, TypeVar, cast, overload
 
-import trio
-from attrs import define
-
-from meerkat_actors.actors.mailbox import Envelope, Mailbox
-from meerkat_actors.actors.reply import ReplySlot
-from meerkat_actors.actors.turn.kind import AgentKind
-from meerkat_actors.errors import InvalidValueError, JournalMismatchError, UsageError
-from meerkat_actors.records.codec import content_digest, decode_json, encode_entry, encode_json
-from meerkat_actors.records.commands import JournalStep
+from meerkat_actors.actors.turn.gathering import gathered
+from meerkat_actors.actors.turn.job import Draft, TurnInput, TurnJob, check_use, inputs_of
+from meerkat_actors.actors.turn.pausing import pass_checkpoint, rest
+from meerkat_actors.actors.turn.steps import OnUnknown, Step, run_step
+from meerkat_actors.errors import UsageError
+from meerkat_actors.records.codec import decode_json, encode_entry
 from meerkat_actors.records.content import JSON
-from meerkat_actors.records.env import Env
-from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import (
-    AgentIdentity,
-    Generation,
-    InputId,
-    RunId,
-    SessionId,
-    parse_identity,
-    parse_key,
-)
-from meerkat_actors.records.inputs import InputKind
-from meerkat_actors.records.limits import Limits
-from meerkat_actors.records.runs import (
-    JournalEntry,
-    Run,
-    Sending,
-)
-from meerkat_actors.records.typed import check_type, from_json, to_json
+from meerkat_actors.records.ids import AgentIdentity, Generation, InputId, RunId, SessionId, parse_identity
+from meerkat_actors.records.runs import Sending
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-
-@hot
-class TurnInput:
-    """One input of a turn."""
-
-    input_id: InputId
-    kind: InputKind
-    sender: AgentIdentity | None
-    """The sending agent; None for a prompt."""
-    content: JSON
-
-
-@define(eq=False)
-class TurnJob:
-    """Everything one turn needs; built by the identity's owner."""
-
-    kind: AgentKind
-    identity: AgentIdentity
-    generation: Generation
-    session_id: SessionId
-    run: Run
-    journal: Mapping[tuple[str, int], JournalEntry]
-    state: bytes | None
-    config: bytes | None
-    mailbox: Mailbox
-    env: Env
-    limits: Limits
-    threads: trio.CapacityLimiter
-    scope: trio.CancelScope
-    is_over: bool = False
-    ended: trio.Event | None = None
-    """Made by the one owner who waits for the end: few turns are waited for."""
-
-
-@define(eq=False)
-class Draft:
-    """What a turn has gathered so far; it commits with the turn's end."""
-
-    task: trio.lowlevel.Task
-    state: bytes | None
-    entries: list[bytes]
-    sendings: list[Sending]
-    uses: dict[str, int]
-    thread: int | None = None
-    """Where the plain function that the turn was given to runs."""
-    state_is_new: bool = False
-    size_bytes: int = 0
-    is_over: bool = False
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOW_MS_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 class Turn:
@@ -130,11 +64,8 @@ class Turn:
 
     @property
     def inputs(self) -> tuple[TurnInput, ...]:
-        """What is to be worked on, in order; never empty."""
-        return tuple(
-            TurnInput(member.input_id, member.kind, member.sender, decode_json(member.content))
-            for member in self._job.run.members
-        )
+        """What is to be worked on, in order; never empty. What checkpoints bind is not among it."""
+        return inputs_of(self._job.run.base)
 
     @property
     def text(self) -> str:
@@ -142,6 +73,7 @@ class Turn:
         return "\n\n".join(
             cast("str", decode_json(member.content)) if member.content.startswith(b'"') else member.content.decode()
             for member in self._job.run.members
+            if member.position == 0
         )
 
     @property
@@ -150,7 +82,7 @@ class Turn:
 
         A JSON value, or an instance of the kind's ``state`` class.
         """
-        return from_json(self._draft.state, self._job.kind.state, what="the stored state")
+        return self._job.kind.state_form.read(self._draft.state)
 
     def set_state(self, state: object) -> None:
         """Set the agent's state, to commit with the turn.
@@ -160,9 +92,8 @@ class Turn:
         """
         self._check()
         limits = self._job.limits
-        value = to_json(state, self._job.kind.state, what="state")
-        self._draft.state = encode_json(
-            value, what="state", bytes_max=limits.state_bytes_max, depth_max=limits.json_depth_max
+        self._draft.state = self._job.kind.state_form.write(
+            state, bytes_max=limits.state_bytes_max, depth_max=limits.json_depth_max
         )
         self._draft.state_is_new = True
 
@@ -201,126 +132,125 @@ class Turn:
 
         A JSON value, or an instance of the kind's ``config`` class. Fixed for the length of an attempt.
         """
-        return from_json(self._job.config, self._job.kind.config, what="the stored config")
+        return self._job.kind.config_form.read(self._job.config)
 
     @property
     def resources(self) -> Any:  # noqa: ANN401 - the embedder's own
         """The live objects that ``AgentKind(resources=)`` lends to every turn of the kind."""
         return self._job.kind.resources
 
+    @property
+    def now(self) -> datetime:
+        """When the run began, in UTC: the same on every attempt, so whatever follows from it is, too."""
+        # The first 48 bits of a UUIDv7 are milliseconds. No date is that late, but a clock may be set to nonsense.
+        ms = int(self.run_id[:8] + self.run_id[9:13], 16)
+        return _EPOCH + timedelta(milliseconds=min(ms, _NOW_MS_MAX))
+
+    @property
+    def random(self) -> Random:
+        """Chance that is the same on every attempt: one sequence per run, which begins anew with each attempt."""
+        draft = self._draft
+        if draft.random is None:
+            draft.random = Random(self.run_id)  # noqa: S311 - for choices, not for secrets
+        return draft.random
+
     @overload
-    def step(self, name: str, fn: Callable[..., Awaitable[T]], *args: object) -> Coroutine[Any, Any, T]: ...
-    @overload
-    def step(self, name: str, fn: Callable[..., T], *args: object) -> Coroutine[Any, Any, T]: ...
-    @overload
-    def step(self, name: str, fn: Callable[..., object], *args: object, result: type[R]) -> Coroutine[Any, Any, R]: ...
     def step(
-        self, name: str, fn: Callable[..., Any], *args: object, result: type[Any] | None = None
+        self, name: str, fn: Callable[..., Awaitable[T]], *args: object, on_unknown: OnUnknown = "retry"
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(
+        self, name: str, fn: Callable[..., T], *args: object, on_unknown: OnUnknown = "retry"
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(
+        self,
+        name: str,
+        fn: Callable[..., object],
+        *args: object,
+        result: type[R],
+        on_unknown: OnUnknown = "retry",
+    ) -> Coroutine[Any, Any, R]: ...
+    def step(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        *args: object,
+        result: type[Any] | None = None,
+        on_unknown: OnUnknown = "retry",
     ) -> Coroutine[Any, Any, Any]:
         """Run a side effect once and record its result: after a crash it is not run again.
 
         ``fn`` is async, or plain and then runs in a thread. Arguments and result are JSON values, or
         the result is an instance of the attrs class ``result``; it comes back as decoded from its
         record, on the first run as on a replay. Every attempt must give the same arguments: what
-        changes, as the time does, is for ``fn`` itself to ask. A kill between the effect and its
-        record repeats it: pass ``turn.run_id`` on as an idempotency key. Cancelling the turn may
-        leave the result recorded.
+        changes, as the time does, is for ``fn`` itself to ask. Cancelling the turn may leave the
+        result recorded.
+
+        ``on_unknown`` says what to do about a step that was cut off between its effect and its record.
+        "retry" runs it again: pass ``turn.run_id`` on as an idempotency key. With anything else the
+        step is recorded before it begins, too, at the price of a second commit, and is never run again
+        unasked: "fail" raises ``StepUnknownError``, and a function, async or plain, is called with the
+        step's arguments; it looks whether the effect happened, or repeats it if that does no harm,
+        and returns the result as if ``fn`` had. What ``fn`` raises says that nothing happened; one that
+        can't know raises ``UnknownOutcomeError``. Cancelling such a step leaves its outcome unknown.
 
         Raises:
             JournalMismatchError: a replay with other arguments.
+            StepUnknownError: the step may have happened, and nobody was named to find out.
             InvalidValueError: a name of no acceptable form, or arguments or result that are not JSON.
             UsageError: the turn is over, another task calls, or the agent is a plain function.
             UnknownOutcomeError: the owner ended under it; the turn is cancelled anyway.
         """
+        self._check_can_wait("a step")
+        step = Step(name=name, fn=fn, args=args, result=result, on_unknown=on_unknown)
+        return run_step(self._job, self._draft, step)
+
+    def checkpoint(self) -> Coroutine[Any, Any, tuple[TurnInput, ...]]:
+        """Take up what was steered to the agent since the turn began; empty when nothing was.
+
+        What it returns belongs to the run from now on, as ``inputs`` do, and stands in the transcript at
+        this point. Another attempt is given the same inputs by the same checkpoint. Here an
+        interruption that was to wait for a checkpoint ends the turn. Cancelling the call may leave
+        inputs bound to it: the next one returns them.
+
+        Raises:
+            UsageError: the turn is over, another task calls, or the agent is a plain function.
+            UnknownOutcomeError: the owner ended under it; the turn is cancelled anyway.
+        """
+        self._check_can_wait("a checkpoint")
+        return self._checkpoint()
+
+    def rest(self, seconds: float) -> Coroutine[Any, Any, bool]:
+        """Wait, for ``seconds`` at most, until something arrives that is worth a checkpoint; whether it did.
+
+        For what merely waits, such as a poll. What arrived before the wait, and after the last
+        checkpoint or rest, ends it at once. Nothing is recorded: another attempt waits anew.
+        Cancelling the wait has no effect.
+
+        Raises:
+            InvalidValueError: no number of seconds from 0 up.
+            UsageError: the turn is over, another task calls, or the agent is a plain function.
+        """
+        self._check_can_wait("a rest")
+        return self._rest(seconds)
+
+    async def _checkpoint(self) -> tuple[TurnInput, ...]:
+        self._check()
+        return inputs_of(await pass_checkpoint(self._job, self._draft))
+
+    async def _rest(self, seconds: float) -> bool:
+        self._check()
+        return await rest(self._job, seconds)
+
+    def _check_can_wait(self, what: str) -> None:
         if self._draft.thread is not None:
             # At the call: a plain function awaits nothing, and would never hear of it.
-            raise UsageError(problem=f"{self.identity}: a plain agent can't wait for a step; make the agent async")
-        return self._step(name, fn, args, result)
-
-    async def _step(
-        self, name: str, fn: Callable[..., Any], args: tuple[object, ...], result: type[Any] | None
-    ) -> object:
-        self._check()
-        limits = self._job.limits
-        parse_key(name, what="step name", length_max=limits.key_length_max)
-        what = f"result of step {name!r}"
-        check_type(result, what="result")
-        arguments = content_digest(self._encode(list(args), f"arguments of step {name!r}"))
-        nth = self._draft.uses[name] = self._draft.uses.get(name, 0) + 1
-        entry = self._job.journal.get((name, nth))
-        if entry is not None:
-            if entry.arguments != arguments:
-                raise JournalMismatchError(identity=self.identity, step=name, nth=nth)
-            await trio.lowlevel.checkpoint()
-            return from_json(entry.result, result, what=what)
-        try:
-            encoded = encode_json(
-                to_json(await _call(fn, args, self._job.threads), result, what=what),
-                what=what,
-                bytes_max=limits.step_bytes_max,
-                depth_max=limits.json_depth_max,
-            )
-        except BaseException:
-            # Nothing is recorded under this number: whoever catches the error and tries again uses it again.
-            if self._draft.uses[name] == nth:
-                self._draft.uses[name] = nth - 1
-            raise
-        slot: ReplySlot[None] = ReplySlot()
-        self._job.mailbox.post_from_child(
-            Envelope(JournalStep(self.run_id, name, nth, arguments, encoded), slot, wants_outcome=False)
-        )
-        await slot.wait()
-        return from_json(encoded, result, what=what)
-
-    def _encode(self, value: object, what: str) -> bytes:
-        return _encode(value, what, self._job.limits)
+            raise UsageError(problem=f"{self.identity}: a plain agent can't wait for {what}; make the agent async")
 
     def _check(self) -> None:
-        if self._draft.is_over:
-            raise UsageError(problem=f"{self.identity}: this turn is over; a turn ends when its function returns")
-        draft = self._draft
-        if draft.thread is None:
-            is_ours = trio.lowlevel.in_trio_task() and trio.lowlevel.current_task() is draft.task
-        else:
-            is_ours = threading.get_ident() == draft.thread
-        if not is_ours:
-            problem = "a turn is used from its own task only; what is to run at once belongs into one step"
-            raise UsageError(problem=f"{self.identity}: {problem}")
+        check_use(self._job, self._draft)
 
     def _check_count(self, count: int) -> None:
         if count >= self._job.limits.messages_max:
             raise UsageError(problem=f"{self.identity}: a turn sends or appends at most {count:,} messages")
-
-
-def gathered(draft: Draft, value: object, what: str, limits: Limits) -> bytes:
-    """Encode what commits with the turn, within what one turn may hold."""
-    encoded = _encode(value, what, limits)
-    if draft.size_bytes + len(encoded) > limits.turn_bytes_max:
-        problem = (
-            f"{what}: a turn sends, appends and returns at most {limits.turn_bytes_max:,} bytes; use several turns"
-        )
-        raise InvalidValueError(problem=problem)
-    draft.size_bytes += len(encoded)
-    return encoded
-
-
-def _encode(value: object, what: str, limits: Limits) -> bytes:
-    return encode_json(value, what=what, bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
-
-
-async def _call(fn: Callable[..., Any], args: tuple[object, ...], threads: trio.CapacityLimiter) -> object:
-    if inspect.iscoroutinefunction(fn):
-        return await fn(*args)
-    returned = await in_thread(lambda: fn(*args), threads)
-    return await returned if inspect.isawaitable(returned) else returned
-
-
-async def in_thread(fn: Callable[[], object], threads: trio.CapacityLimiter) -> object:
-    """Run a user's plain function in a thread; cancelled, the thread is left to itself."""
-
-    def run() -> tuple[object]:
-        # In a tuple, because Trio refuses a coroutine: a lambda, or a callable object, may return one.
-        return (fn(),)
-
-    (returned,) = await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=threads)
-    return returned
