@@ -58,7 +58,10 @@ class DeadLetters:
             await self._reach.ask(identity, DropLetter(row.admission), slot)
 
     async def _find(self, letter: DeadLetter | InputId) -> tuple[AgentIdentity, InputRow]:
-        identity, input_id = await self._place(letter)
+        if isinstance(letter, DeadLetter):
+            identity, input_id = letter.identity, letter.input_id
+        else:
+            identity, input_id = await self._place(parse_input_id(letter))
         row = await self._reach.storage.query(lambda store: store.find_input(identity, input_id))
         if row is None:
             raise UnknownInputError(identity=identity, input_id=input_id)
@@ -66,10 +69,7 @@ class DeadLetters:
             raise UsageError(problem=f"{identity}: input {input_id} is {row.state}, and no dead letter")
         return identity, row
 
-    async def _place(self, letter: DeadLetter | InputId) -> tuple[AgentIdentity, InputId]:
-        if isinstance(letter, DeadLetter):
-            return letter.identity, letter.input_id
-        input_id = parse_input_id(letter)
+    async def _place(self, input_id: InputId) -> tuple[AgentIdentity, InputId]:
         async for dead in self.all(None):
             if dead.input_id == input_id:
                 return dead.identity, input_id
