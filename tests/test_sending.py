@@ -10,7 +10,6 @@ import trio
 
 from meerkat_actors.actors.turn import Turn
 from meerkat_actors.errors import (
-    AlreadyOwnedError,
     InputRejection,
     InvalidValueError,
     RejectedInputError,
@@ -258,23 +257,26 @@ async def test_what_does_not_wake_waits_for_what_does(autojump_clock: trio.testi
         assert await said(agent) == ["quiet", "loud"]
 
 
-async def test_what_is_left_for_another_runtime_has_no_options(autojump_clock: trio.testing.MockClock) -> None:
+async def test_what_is_left_for_another_runtime_keeps_what_it_says_of_itself(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     store, gate = shared_store(), Gate()
     async with serving(store, {"gate": gate}) as holder, serving(store.beside(), {"gate": gate}) as other:
         agent = await holder.agent("a", kind="gate")
         await agent.send("works")
         far = await other.agent("a")
-        for call in (far.send, far.ask, far.steer):
-            with pytest.raises(AlreadyOwnedError, match="nothing was written"):
-                await call("x", source="probe")
-        left = await far.send("plain", kind="external_event")
+        left = await far.send("plain", kind="external_event", source="probe", durability="ephemeral")
+        assert not left.durable
+        steered = await far.steer("ahead")
         gate.open()
-        assert isinstance(await far.wait(left.input_id), Consumed)
-        records = [record async for record in agent.inputs(order="oldest")]
-        assert [(record.content, record.kind) for record in records] == [
-            ("works", InputKind.PROMPT),
-            ("plain", InputKind.EXTERNAL_EVENT),
-        ]
+        for admission in (left, steered):
+            assert isinstance(await far.wait(admission.input_id), Consumed)
+        records = {record.content: record async for record in agent.inputs(order="oldest")}
+        assert records["plain"].header == Header(
+            origin=Origin.EXTERNAL, source="probe", durability=Durability.EPHEMERAL
+        )
+        assert (records["ahead"].header.mode, records["ahead"].lane) == (Mode.STEER, Lane.STEER)
+        assert records["works"].lane is Lane.QUEUE
 
 
 async def test_agents_see_what_kind_of_input_they_work_on(autojump_clock: trio.testing.MockClock) -> None:

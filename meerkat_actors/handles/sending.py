@@ -15,7 +15,8 @@ from meerkat_actors.errors import (
 from meerkat_actors.handles.options import SendOptions, header_of, parse_kind
 from meerkat_actors.handles.reach import Reach
 from meerkat_actors.handles.waiting import wait_for
-from meerkat_actors.records.codec import content_digest, encode_json
+from meerkat_actors.machines.admitting import promises
+from meerkat_actors.records.codec import content_digest, encode_header, encode_json
 from meerkat_actors.records.commands import Send
 from meerkat_actors.records.commits import Committed
 from meerkat_actors.records.content import JSON
@@ -53,8 +54,6 @@ async def admit(reach: Reach, identity: AgentIdentity, command: Send) -> Admissi
     try:
         return await reach.ask(identity, command, slot)
     except AlreadyOwnedError:
-        if command.header is not None:
-            raise
         return await _admit_elsewhere(reach, identity, command)
 
 
@@ -65,8 +64,6 @@ async def admit_and_wait(reach: Reach, identity: AgentIdentity, command: Send) -
     try:
         reply = await reach.ask(identity, command, slot, wants_outcome=True)
     except AlreadyOwnedError:
-        if command.header is not None:
-            raise
         input_id = (await _admit_elsewhere(reach, identity, command)).input_id
         return input_id, await _outcome_of_admitted(reach, identity, input_id)
     except WaitEndedError:
@@ -85,13 +82,20 @@ async def admit_and_wait(reach: Reach, identity: AgentIdentity, command: Send) -
 async def _admit_elsewhere(reach: Reach, identity: AgentIdentity, command: Send) -> Admission:
     """Leave an input for the runtime that holds the agent; it is durable, and not yet admitted by its owner."""
     effect = PostInput(
-        identity, command.input_id, command.kind, command.content, command.digest, command.idempotency_key
+        identity,
+        command.input_id,
+        command.kind,
+        command.content,
+        command.digest,
+        command.idempotency_key,
+        None if command.header is None else encode_header(command.header, command.kind),
     )
     outcome = await reach.storage.post(effect)
     if isinstance(outcome, Committed):
         # Whoever held it may have let it go meanwhile.
         reach.directory.post_mail(identity)
-        return Admission(command.input_id, AdmissionSequence(0), duplicate=False, durable=True)
+        durable = promises(command.kind, command.header)
+        return Admission(command.input_id, AdmissionSequence(0), duplicate=False, durable=durable)
     answer = answer_posting(reach.storage.location, identity, command, outcome)
     if isinstance(answer, Admission):
         return answer

@@ -31,10 +31,14 @@ SOURCES_MAX: Final = 64
 """So many of what an input stands for are named, the newest: the others are named by those."""
 
 
-EPHEMERAL: Final = frozenset(
+_EPHEMERAL: Final = frozenset(
     kind for kind, header in DEFAULT_HEADERS.items() if header.durability is Durability.EPHEMERAL
 )
-"""The kinds that promise nothing, unless their header does."""
+
+
+def promises(kind: InputKind, header: Header | None) -> bool:
+    """Whether the admission of such an input promises that it survives; an ephemeral one promises nothing."""
+    return kind not in _EPHEMERAL if header is None else header.durability is not Durability.EPHEMERAL
 
 
 def admit(lap: Lap, command: Send) -> Reply:
@@ -72,7 +76,7 @@ def admit(lap: Lap, command: Send) -> Reply:
             lane,
         )
     )
-    durable = command.kind not in EPHEMERAL if header is None else header.durability is not Durability.EPHEMERAL
+    durable = promises(command.kind, header)
     if lane is Lane.NONE:
         lap.told += ((command.input_id, Noted()),)
     else:

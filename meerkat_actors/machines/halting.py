@@ -35,7 +35,10 @@ def interrupt(lap: Lap, command: Interrupt) -> Reply:
     if run is None:
         return False
     if not state.is_executing:
-        _end_waiting(lap, run, INTERRUPTED)
+        # Of two that wait none is more in flight than the other.
+        for waiting in (run, state.parked):
+            if waiting is not None:
+                _end_waiting(lap, waiting, INTERRUPTED)
         return True
     # A turn that was told to end at once does not go on until its checkpoint.
     at_checkpoint = command.at_checkpoint and not _is_ending(state)

@@ -257,6 +257,8 @@ class PostInput:
     content: bytes
     digest: bytes
     idempotency_key: str | None
+    header: bytes | None = None
+    """Canonical JSON of what it says of itself; None for its kind's default."""
 
 
 @hot

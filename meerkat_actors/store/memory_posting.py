@@ -27,7 +27,15 @@ def post_input(tables: Tables, unit: OwnerUnit, next_sequence: Callable[[], int]
         return duplicate
     sequence, chosen = next_sequence(), effect.idempotency_key
     given = GivenRow(
-        sequence, key, effect.input_id, effect.kind, effect.content, effect.digest, sender=None, idempotency_key=chosen
+        sequence,
+        key,
+        effect.input_id,
+        effect.kind,
+        effect.content,
+        effect.digest,
+        sender=None,
+        idempotency_key=chosen,
+        header=effect.header,
     )
     tables.put(tables.given, sequence, given)
     tables.put(tables.progress, sequence, ProgressRow(InputState.SENT, None, None, 0, 0, 0, None, 0))

@@ -78,6 +78,7 @@ def post_refusal(unit: OwnerUnit) -> Refused | None:
         and _is_name(effect.recipient)
         and len(effect.digest) == _DIGEST_BYTES
         and (effect.idempotency_key is None or is_unicode(effect.idempotency_key))
+        and (effect.header is None or type(effect.header) is bytes)
     )
     return None if fits else refused(RefusalReason.OUT_OF_RANGE, 0, "PostInput is out of range, or no row takes it")
 

@@ -253,3 +253,12 @@ def test_no_step_that_runs_once_begins_in_a_turn_that_is_to_end() -> None:
     assert isinstance(asked.replies[1], UsageError)
     assert [each.name for each in all_of(RecordStep, asked)] == ["fetch"]
     assert all(isinstance(each, Abandoned) for each in outcomes_of(decided(asked.state, end(RAISED))).values())
+
+
+def test_an_interrupt_ends_both_runs_that_wait() -> None:
+    steering = evolve(run_of(3, not_before_ms=NOW + 1_000), run_id=NEW_RUN, members=(steered(3),))
+    state = idle(run=run_of(1, not_before_ms=NOW + 1_000), parked=steering)
+    decision = decided(state, Interrupt())
+    assert decision.replies == [True]
+    assert (decision.state.run, decision.state.parked) == (None, None)
+    assert sorted(ended.admission for ended in all_of(EndInput, decision)) == [1, 3]

@@ -37,6 +37,7 @@ def post_input(database: Database, packer: Packer, unit: OwnerUnit) -> CommitOut
             effect.idempotency_key,
             effect.digest,
             effect.content,
+            effect.header,
         ),
     )
     return Committed(CheckpointVersion(0))

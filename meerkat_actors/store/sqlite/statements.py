@@ -234,8 +234,8 @@ VALUES (?5, ?6, ?7, ?8, 0,
 
 # Inserts mail from outside, for whoever holds the recipient.
 POST_INPUT: Final = """
-INSERT INTO input (seq, identity, input_id, kind, state, idempotency, digest, content)
-VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7)
+INSERT INTO input (seq, identity, input_id, kind, state, idempotency, digest, content, header)
+VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)
 """
 
 # Appends a boundary behind the last one; the head's advance, in the same unit, proves the fence.
