@@ -92,7 +92,8 @@ class Runtime:
                 runtime is closed, or lives in another thread or process.
             IdentityBrokenError: the agent is quarantined.
             AlreadyOwnedError: there is a ``config``, and another runtime that shares the store holds the agent.
-            NotReadyError: the runtime is leaving its block; nothing was written.
+            NotReadyError: the runtime is leaving its block, or the destroyed agent's last turn has not ended; nothing
+                was written.
             MailboxFullError: its owner is behind; nothing was written.
             OwnerStoppedError: its owner ended before it took the request; nothing was written.
             StoreFullError: the disk is full; nothing was written.

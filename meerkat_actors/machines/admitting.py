@@ -126,7 +126,9 @@ def enter(lap: Lap, item: OpenInput, policy: Policy) -> None:
     else:
         state.lane = state.lane.append(item)
     if not state.is_executing:
-        state.is_awake = state.is_awake or policy.wake_idle is not Wake.NONE
+        # What is full can't be woken by anything that comes in any more.
+        wakes = policy.wake_idle is not Wake.NONE or state.backlog >= lap.limits.backlog_max
+        state.is_awake = state.is_awake or wakes
     elif policy.wake_running is not Wake.NONE:
         # The turn in progress needs no word to be followed by another; who rests in it does.
         state.is_awake = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from meerkat_actors.errors import DestroyedError, UnknownIdentityError, UsageError
+from meerkat_actors.errors import DestroyedError, NotReadyError, UnknownIdentityError, UsageError
 from meerkat_actors.machines.admitting import admit, redrive, take
 from meerkat_actors.machines.halting import cancel, checkpoint, clear_suspicion, interrupt, journal, resolve_intent
 from meerkat_actors.machines.lap import Decision, Lap, Later, Reply, Stamp
@@ -128,8 +128,11 @@ def _create(lap: Lap, command: Create) -> Reply:
             )
         _configure(lap, command.config)
         return None
-    if state.is_created and not (command.recreates and state.is_buried):
+    if state.is_created and not command.recreates:
         return DestroyedError(identity=state.identity)
+    if state.is_created and not state.is_buried:
+        # Its last turn is in progress, or has ended in this very lap.
+        return NotReadyError(identity=state.identity, phase=Phase.RUNNING)
     if command.kind is None:
         return UnknownIdentityError(identity=state.identity)
     session_id = lap.stamp.session_id

@@ -99,10 +99,6 @@ def _begin_run(lap: Lap) -> None:
         if state.is_awake and state.has_open_input:
             _stage_next(lap, Lane.QUEUE if state.steer is EMPTY else Lane.STEER)
         return
-    # First what was in progress when its owner ended: what waits in the steer lane was to steer that.
-    for run in (state.run, state.parked):
-        if run is not None and run.not_before_ms == 0 and _start_again(lap, run):
-            return
     if state.resumes and _resume(lap):
         return
     wake_at_ms = 0

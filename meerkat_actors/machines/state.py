@@ -16,6 +16,7 @@ from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.headers import DEFAULT_HEADERS, Durability
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import (
+    COUNTER_MAX,
     AdmissionSequence,
     AgentIdentity,
     CheckpointVersion,
@@ -140,12 +141,18 @@ def lane_of(run: Run) -> Lane:
 
 
 def begin(
-    activation: Activation, *, charges_interruption: bool, is_claimed: bool = False, keeps_ephemeral: bool = False
+    activation: Activation,
+    *,
+    charges_interruption: bool,
+    is_claimed: bool = False,
+    keeps_ephemeral: bool = False,
+    backlog_max: int = COUNTER_MAX,
 ) -> IdentityState:
     """The state of a new owner: it holds a higher token than any before, which its first unit claims.
 
     ``charges_interruption``: the process, or the owner, before this one ended uncleanly. ``is_claimed``: the token
-    that was read is the owner's already, claimed by a unit of its own, as in a store that others share.
+    that was read is the owner's already, claimed by a unit of its own, as in a store that others share. With
+    ``backlog_max`` open inputs nothing can come in that would wake it, so it is awake.
     """
     head = activation.head
     claimed = is_claimed or head is None
@@ -182,7 +189,7 @@ def begin(
             (key, each.admission) for each in queued if (key := key_of(each)) is not None and not was_tried(each)
         ),
         desired=Desired.OPEN if head is None else head.desired,
-        is_awake=run is not None or _drains(head) or any(map(_wakes, queued)),
+        is_awake=run is not None or _drains(head) or len(queued) >= backlog_max or any(map(_wakes, queued)),
         is_buried=head is not None and head.is_buried,
         lost=lost,
         resumes=run is not None,

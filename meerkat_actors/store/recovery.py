@@ -104,8 +104,9 @@ def unservable(identity: AgentIdentity, head: Head, *, is_deleted: bool) -> Brok
 
 
 def _contradiction(rows: IdentityRows) -> str | None:
-    if rows.open and rows.head is None:
-        return f"{len(rows.open)} open inputs and no authority row"
+    # Also when all of them have ended: who began here again would be a second life under the first one's names.
+    if rows.admissions and rows.head is None:
+        return f"{len(rows.open)} open inputs of {rows.admissions}, and no authority row"
     runs = {row.run_id for row in rows.open if row.state is InputState.STAGED}
     if None in runs:
         return "an input is staged for no run"

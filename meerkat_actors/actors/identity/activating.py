@@ -13,12 +13,14 @@ from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.commands import Create
 
 
-async def activate(owner: Owner, charges_interruption: bool, *, keeps_ephemeral: bool = False) -> IdentityState:
+async def activate(owner: Owner, charges_interruption: bool, *, is_own: bool = False) -> IdentityState:
+    """Read and claim. ``is_own``: it was this owner that left it, so nothing that promises nothing is lost."""
     activation = await _read_servable(owner)
     is_shared = owner.around.storage.is_shared
     while is_shared and activation.head is not None and not activation.head.is_buried:
-        # Whoever held it last told by releasing it whether the end was a good one.
-        charges_interruption = activation.head.owner != 0
+        if not is_own:
+            # Whoever held it last told by releasing it whether the end was a good one.
+            charges_interruption = activation.head.owner != 0
         token = await claim(owner, activation, activation.head)
         activation = await _read_servable(owner)
         if activation.head is not None and activation.head.token == token:
@@ -28,7 +30,8 @@ async def activate(owner: Owner, charges_interruption: bool, *, keeps_ephemeral:
         activation,
         charges_interruption=charges_interruption,
         is_claimed=is_claimed,
-        keeps_ephemeral=keeps_ephemeral,
+        keeps_ephemeral=is_own,
+        backlog_max=owner.around.limits.backlog_max,
     )
 
 

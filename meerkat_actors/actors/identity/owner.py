@@ -32,6 +32,7 @@ from meerkat_actors.machines.identity import decide, status_of
 from meerkat_actors.machines.lap import Decision, Stamp
 from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.records.commands import (
+    CancelInput,
     Checkpoint,
     Command,
     Create,
@@ -39,6 +40,7 @@ from meerkat_actors.records.commands import (
     EndTurn,
     GetStatus,
     Govern,
+    Interrupt,
     JournalStep,
     Look,
     Redrive,
@@ -52,7 +54,7 @@ from meerkat_actors.records.effects import InsertInput
 from meerkat_actors.records.events import CommitRefused
 from meerkat_actors.records.ids import RunId, SessionId
 from meerkat_actors.records.outcomes import Admission
-from meerkat_actors.records.status import Verb
+from meerkat_actors.records.status import Desired, Verb
 
 _LOOK: Final = Look()
 _ADMITTING: Final = frozenset({Send, TakePending, Redrive})
@@ -100,6 +102,9 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
 
 async def _own(owner: Owner, charges_interruption: bool) -> None:
     state = await activate(owner, charges_interruption)
+    if state.desired is Desired.DESTROYED and has_work(owner, state):
+        # A kill came between its last turn and its burial: first that, then whoever wants it anew.
+        state = await _lap(owner, state, [])
     mailbox, fold_max = owner.entry.mailbox, owner.around.limits.fold_max
     while True:
         require_lease(owner)
@@ -126,7 +131,9 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
             state = await _lap(owner, state, envelopes)
             if owner.recycles:
                 owner.recycles = False
-                state = await activate(owner, charges_interruption=False, keeps_ephemeral=True)
+                # A run that was interrupted is begun as that: the operator's word is no proof that it does no harm.
+                is_unclean = any(run.is_unclean for run in (state.run, state.parked) if run is not None)
+                state = await activate(owner, charges_interruption=is_unclean, is_own=True)
             if owner.entry.brings_config is not None:
                 require_config(owner, state, envelopes)
         except _KeyMovedError:
@@ -148,6 +155,8 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
     if owner.is_full and any(type(envelope.command) is Look for envelope in envelopes):
         envelopes = [*owner.held, *envelopes]
         owner.is_full, owner.held = False, []
+    elif owner.held:
+        envelopes = _not_held(owner, state, envelopes)
     commands: list[Command] = [envelope.command for envelope in envelopes]
     place, pulled = 0, list[TakePending]()
     if has_mail(owner, state):
@@ -263,6 +272,20 @@ async def _hold(owner: Owner, state: IdentityState, envelopes: list[Envelope], *
         if not _is_from_turn(envelope) and type(envelope.command) is not Look:
             state = await _lap(owner, state, [envelope])
     return state
+
+
+def _not_held(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> list[Envelope]:
+    """Behind the end of a turn that the full disk refused, whoever would end that turn waits: the order decides."""
+    if not any(type(envelope.command) is EndTurn for envelope in owner.held):
+        return envelopes
+    owner.held.extend(envelope for envelope in envelopes if _ends_turn(state, envelope.command))
+    return [envelope for envelope in envelopes if not _ends_turn(state, envelope.command)]
+
+
+def _ends_turn(state: IdentityState, command: Command) -> bool:
+    if type(command) is CancelInput:
+        return state.run is not None and any(member.admission == command.admission for member in state.run.members)
+    return type(command) is Interrupt or _is_reset(command)
 
 
 def _is_from_turn(envelope: Envelope) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,11 @@ AgentFunction = Callable[["Turn"], Awaitable[str | None]] | Callable[["Turn"], s
 
 What it returns goes into the transcript.
 """
+
+
+def _intents(given: Iterable[str]) -> frozenset[str]:
+    # By itself ``frozenset`` is no converter that type checkers understand.
+    return frozenset(given)
 
 
 @frozen
@@ -48,7 +53,7 @@ class AgentKind:
     upcast_state: Upcast | None = field(default=None, kw_only=True)
     """Brings the JSON of an older state to this version; None when there is no older one."""
 
-    silent_intents: frozenset[str] = field(default=frozenset(), kw_only=True, converter=frozenset)
+    silent_intents: frozenset[str] = field(default=frozenset(), kw_only=True, converter=_intents)
     """Requests of these intents are taken up with whatever comes next, and wake no agent by themselves."""
 
     is_async: bool = field(
