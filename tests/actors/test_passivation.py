@@ -229,7 +229,7 @@ async def test_idle_means_no_attempt_to_come(autojump_clock: trio.testing.MockCl
         agent = await runtime.agent("a", kind="fail")
         await agent.send("x")
         await runtime.wait_idle()
-        assert [record.attempts async for record in agent.inputs()] == [4]
+        assert [record.attempts async for record in agent.inputs()] == [5]
         assert trio.current_time() > 10
 
 

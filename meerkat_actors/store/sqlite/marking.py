@@ -174,16 +174,26 @@ class Progress:
             self._descriptor = None
 
     def _opened(self, mark: Mark) -> int:
+        path = mark_path(self._path)
+        if self._is_shared and self._descriptor is not None and not _is_at(self._descriptor, path):
+            self.close()  # two made it at once, and the other's took the place of ours
         if self._descriptor is None:
-            path = mark_path(self._path)
             if not os.path.exists(path):
                 _make(path, mark)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         return self._descriptor
 
 
+def _is_at(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def _make(path: str, mark: Mark) -> None:
-    unfinished = f"{path}.{os.getpid()}"
+    # By the incarnation: several of one process may begin at once where they share the store.
+    unfinished = f"{path}.{os.getpid()}.{mark.incarnation}"
     descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.pwrite(descriptor, _text(mark), 0)

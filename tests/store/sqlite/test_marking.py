@@ -297,3 +297,20 @@ def test_other_files_in_the_folder_are_nobodys_business(database: Path) -> None:
         alice.must_commit(insert(number))
     assert apsw.Connection(str(database)).pragma("integrity_check") == "ok"
     store.close()
+
+
+def test_two_that_make_the_mark_at_once_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "team.db")
+    first, second = (Progress(path, may_lose=False, is_shared=True) for _ in range(2))
+    first.keep(mark(1, 1))
+    with monkeypatch.context() as patched:  # both looked before either had made it
+        patched.setattr("os.path.exists", lambda _: False)
+        second.keep(mark(2, 5))
+    first.keep(mark(1, 9))
+    assert read_mark(path) == mark(2, 5)
+    second.keep(mark(2, 12))
+    first.keep(mark(3, 20))
+    assert read_mark(path) == mark(3, 20)
+    assert os.listdir(tmp_path) == [os.path.basename(mark_path(path))]
+    first.close()
+    second.close()
