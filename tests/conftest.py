@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Generator
+from typing import Final
 
 import pytest
 from hypothesis import settings
+
+from tests.invariants.exempt import BY_HAND, reason_for
+from tests.invariants.watching import Watch, Watching
 
 # Before anybody imports it: its assertions then tell their values.
 pytest.register_assert_rewrite("meerkat_actors.testing.conformance")
@@ -24,3 +29,25 @@ for name in ("COLUMNS", "LINES"):
 # tests anything. A test run is nobody's background.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+WATCHING: Final = Watching()
+
+
+def pytest_configure() -> None:
+    WATCHING.install()
+
+
+def pytest_unconfigure() -> None:
+    WATCHING.remove()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Hold every store that the test served to the invariants, while its fixtures keep their files."""
+    try:
+        yield
+    finally:
+        watch, WATCHING.watch = WATCHING.watch, Watch()
+    if reason_for(item.nodeid) is None:
+        problems = watch.violations(is_by_hand=item.nodeid.startswith(BY_HAND))
+        assert not problems, "\n".join(problems)

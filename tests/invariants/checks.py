@@ -1,0 +1,67 @@
+"""I1 to I28 of ``reference/runtime.md`` section 9.5, as DESIGN.md amends them, and who looks for each."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from tests.invariants import admission, authority, callers, receipts
+from tests.invariants.evidence import Check, Evidence
+
+CHECKS: Final[tuple[Check, ...]] = (
+    admission.check_i01_ack_implies_a_durable_row,
+    admission.check_i02_a_failed_admission_leaves_no_trace,
+    admission.check_i03_a_key_is_one_input_for_ever,
+    admission.check_i04_what_is_open_is_in_one_place,
+    admission.check_i05_lanes_are_a_function_of_rows,
+    admission.check_i06_order_is_the_admission_sequence,
+    admission.check_i07_terminal_is_final_and_one,
+    receipts.check_i08_applied_implies_a_receipt,
+    receipts.check_i09_contributors_are_what_was_consumed,
+    receipts.check_i10_receipts_are_dense_per_run,
+    receipts.check_i11_a_boundary_is_one_transaction,
+    receipts.check_i12_what_has_a_receipt_is_never_replayed,
+    authority.check_i13_at_most_one_run,
+    authority.check_i14_failures_are_counted_and_bounded,
+    callers.check_i16_waiters_hear_what_is_committed,
+    callers.check_i17_every_waiter_is_answered,
+    authority.check_i18_a_lifecycle_is_what_was_committed,
+    receipts.check_i22_cancelled_work_is_never_requeued,
+    receipts.check_i23_snapshots_only_move_forward,
+    authority.check_i24_who_is_stopped_has_nothing_queued,
+    authority.check_i25_stale_holders_are_refused,
+    authority.check_i26_counters_are_behind_what_they_stand_for,
+    receipts.check_i27_a_batch_ends_as_one,
+    callers.check_i28_who_goes_away_cancels_nothing,
+)
+
+OF_ANY_WRITER: Final = frozenset({"i03", "i04", "i05", "i07", "i25"})
+"""Those that a store keeps by itself, whatever units it is given, and whatever their bodies say."""
+
+HELD_BY: Final = MappingProxyType(
+    {
+        15: ("test_r10_", "test_mail_that_is_committed_while_its_recipient_comes_back_is_taken"),
+        16: ("test_i16_",),
+        18: ("test_i18_",),
+        19: ("test_rt08_", "test_rt13_", "test_r08_", "test_r09_"),
+        20: ("test_rt09_", "test_rt18_", "test_r03_"),
+        21: ("test_rt11_",),
+        26: ("test_w07_",),
+        28: ("test_i28_",),
+    }
+)
+"""What no store shows, or not when it became true: the tests that hold it, by the beginning of their names."""
+
+
+def violations(seen: Evidence, *, is_by_hand: bool = False) -> list[str]:
+    """Everything that is wrong, each with the invariant that it breaks.
+
+    ``is_by_hand``: no runtime wrote it, so only what a store keeps by itself can hold.
+    """
+    checks = [(check.__name__[6:9], check) for check in CHECKS]
+    return [
+        f"{name} {problem}"
+        for name, check in checks
+        if not is_by_hand or name in OF_ANY_WRITER
+        for problem in check(seen)
+    ]

@@ -1,0 +1,196 @@
+"""From a database file, or the tables of a memory store, to ``Contents``; neither is changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+import apsw
+
+from meerkat_actors.records.ids import IdentityKey, uuid_text
+from meerkat_actors.records.inputs import InputState, Lane
+from meerkat_actors.records.status import Desired
+from meerkat_actors.store import MemoryStore
+from meerkat_actors.store.memory_tables import Tables
+from meerkat_actors.store.sqlite.rows import Database, typed
+from tests.invariants.contents import OPEN, Contents, HeadSeen, InputSeen, TurnSeen
+
+_STATES: Final = tuple(InputState)
+"""In the order of their codes: the schema's dictionary lists them so."""
+_LANES: Final = tuple(Lane)
+
+_HEADS: Final = """
+SELECT head.key, name.name, kind, token, generation, version, owner, digest, message_count, last_turn, sends,
+       tombstone, desired
+  FROM head JOIN name ON name.key = head.key
+"""
+_INPUTS: Final = """
+SELECT seq, identity, input_id, lane, state, admission, run, attempts, interruptions, not_before, position, turn,
+       sender, number, idempotency, ending, letter
+  FROM input ORDER BY seq
+"""
+_TURNS: Final = """
+SELECT seq, identity, generation, version, token, previous, run, digest, body FROM turn ORDER BY seq
+"""
+
+
+def read_database(path: str | Path) -> Contents:
+    """One look at a database; its owner may go on meanwhile.
+
+    Raises:
+        apsw.Error: it is damaged, or no database.
+    """
+    # Without a log there is nothing that a look could miss, and one that may write would leave a log there.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    with closing(apsw.Connection(f"file:{quote(str(path))}?{how}", flags=flags)) as connection:
+        database = typed(connection)
+        database.execute("BEGIN")
+        return _contents(str(path), database)
+
+
+def _contents(location: str, database: Database) -> Contents:
+    incarnation, sequence, clean = database.execute("SELECT incarnation, sequence, clean FROM meta").fetchall()[0]
+    inputs = tuple(_input_of(row) for row in database.execute(_INPUTS))
+    turns = tuple(_turn_of(row) for row in database.execute(_TURNS))
+    newest = max([row.sequence for row in inputs[-1:]] + [row.sequence for row in turns[-1:]], default=0)
+    receipts: defaultdict[tuple[int, str], dict[int, int]] = defaultdict(dict)
+    for identity, run, number, turn in database.execute("SELECT identity, run, sequence, turn FROM receipt"):
+        receipts[identity, uuid_text(run)][number] = turn
+    journals = database.execute("SELECT DISTINCT identity, run FROM journal")
+    snapshots = database.execute("SELECT identity, generation, version, token FROM snapshot ORDER BY 1, 2, 3")
+    indexed = database.execute("SELECT seq FROM input INDEXED BY input_open WHERE state < 3")
+    tables = database.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    )
+    return Contents(
+        location=location,
+        incarnation=incarnation,
+        # While it is served, the counter is ahead of its row.
+        sequence=sequence if clean else max(sequence, newest),
+        heads=MappingProxyType({row[0]: _head_of(row) for row in database.execute(_HEADS)}),
+        inputs=inputs,
+        turns=turns,
+        receipts=MappingProxyType(dict(receipts)),
+        journals=frozenset((identity, uuid_text(run)) for identity, run in journals),
+        snapshots=tuple((row[0], row[1], row[2], row[3]) for row in snapshots),
+        open_index=frozenset(row[0] for row in indexed),
+        tables=frozenset(row[0] for row in tables),
+    )
+
+
+def _head_of(row: tuple[Any, ...]) -> HeadSeen:
+    *values, is_buried, desired = row
+    make: Any = HeadSeen
+    seen: HeadSeen = make(*values, bool(is_buried), Desired(desired))
+    return seen
+
+
+def _turn_of(row: tuple[Any, ...]) -> TurnSeen:
+    *place, run, digest, body = row
+    make: Any = TurnSeen
+    seen: TurnSeen = make(*place, uuid_text(run), digest, body)
+    return seen
+
+
+def _input_of(row: tuple[Any, ...]) -> InputSeen:
+    seq, identity, input_id, lane, state, admission, run = row[:7]
+    *charges, turn, sender, number, key, ending, letter = row[7:]
+    make: Any = InputSeen
+    place = (_LANES[int(lane)], _STATES[int(state)], admission, None if run is None else uuid_text(run))
+    seen: InputSeen = make(
+        seq, identity, uuid_text(input_id), *place, *charges, turn or 0, sender, number, key, ending, letter
+    )
+    return seen
+
+
+def tables_of(store: MemoryStore) -> Tables:
+    """What a memory store holds, to be looked at, or damaged, and not by its own code."""
+    return store._tables  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def read_tables(tables: Tables) -> Contents:
+    """One look at a memory store, between two of its calls."""
+    found = (entry for table in (tables.open, tables.sent) for rows in table.values() for entry in rows)
+    return Contents(
+        location=":memory:",
+        incarnation=tables.incarnation,
+        sequence=tables.sequence,
+        heads=MappingProxyType({key: _head_in(tables, key) for key in tables.heads}),
+        inputs=tuple(_input_in(tables, sequence) for sequence in sorted(tables.given)),
+        turns=tuple(_turn_in(tables, sequence) for sequence in sorted(tables.turns)),
+        receipts=MappingProxyType({run: dict(rows) for run, rows in tables.receipts.items() if rows}),
+        journals=frozenset(run for run, rows in tables.journals.items() if rows),
+        snapshots=tuple(
+            (key, generation, version, rows[generation, version].token)
+            for key, rows in sorted(tables.snapshots.items())
+            for generation, version in sorted(rows)
+        ),
+        open_index=frozenset(found),
+    )
+
+
+def _head_in(tables: Tables, key: IdentityKey) -> HeadSeen:
+    row = tables.heads[key]
+    return HeadSeen(
+        key,
+        tables.identities[key],
+        row.kind,
+        row.token,
+        row.generation,
+        row.version,
+        row.owner,
+        row.digest,
+        row.message_count,
+        row.last_turn,
+        row.sends,
+        row.is_deleted,
+        row.desired,
+    )
+
+
+def _input_in(tables: Tables, sequence: int) -> InputSeen:
+    given, now = tables.given[sequence], tables.progress[sequence]
+    return InputSeen(
+        sequence,
+        given.identity,
+        given.input_id,
+        now.lane,
+        now.state,
+        now.admission,
+        now.run_id,
+        now.attempts,
+        now.interruptions,
+        now.not_before_ms,
+        now.position,
+        now.turn,
+        given.sender,
+        None,
+        given.idempotency_key,
+        now.ending,
+        now.letter,
+    )
+
+
+def _turn_in(tables: Tables, sequence: int) -> TurnSeen:
+    row = tables.turns[sequence]
+    return TurnSeen(
+        sequence,
+        tables.names[row.identity],
+        row.generation,
+        row.version,
+        None,
+        row.previous,
+        row.run_id,
+        row.digest,
+        row.body,
+    )
+
+
+def open_rows(contents: Contents) -> frozenset[int]:
+    """What is open, by the rows alone."""
+    return frozenset(row.sequence for row in contents.inputs if row.state in OPEN)
