@@ -1,0 +1,215 @@
+"""Histories, run: one alone, one chosen by a seed, and one that went wrong made smaller."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, get_args
+
+import trio
+import trio.testing
+from attrs import Factory, define
+
+from meerkat_actors.records.outcomes import AbandonReason, Coalesced, Consumed, Noted, Superseded
+from meerkat_actors.records.status import Verb
+from meerkat_actors.store import MemoryStore, open_sqlite
+from meerkat_actors.store.sqlite.examining import examine
+from tests.histories.callers import Callers
+from tests.histories.choosing import History, choose_history
+from tests.histories.ledger import Ledger
+from tests.histories.moves import Ask, Move
+from tests.histories.outside import Life, Outside, ViolationError
+from tests.histories.reckoning import reckon
+from tests.histories.scheduling import Watchdog, seeded
+from tests.histories.shrinking import TRIES_MAX, shrunk
+from tests.histories.world import Opener, SeededEnv, World
+from tests.store.conftest import MEMORY_FOLDER
+
+STEPS_PER_ROUND: Final = 150
+
+NEVER: Final = {
+    AbandonReason.RETIRED: "retired agents always drain",
+    AbandonReason.NEVER_EXECUTED: "no agent waits for a thread",
+}
+"""Endings that no history comes to, and why not."""
+_ANSWERS: Final = (
+    "answer", "admission", "duplicate", "outcome", "cancelled", "interrupted", "not interrupted", "stirred",
+    "recreated", "driven again", "dropped", "idle", "TurnAbandonedError", "UnknownOutcomeError", "WaitEndedError",
+    "NotReadyError", "DestroyedError", "BacklogFullError", "IdempotencyConflictError", "UnknownInputError",
+)  # fmt: skip
+
+Bench = Callable[[], Generator[Opener, None, None]]
+
+
+def memory() -> Generator[Opener, None, None]:
+    """A memory store, which outlives its processes."""
+    store = MemoryStore()
+    yield lambda: store
+
+
+def sqlite() -> Generator[Opener, None, None]:
+    """A database without fsync, opened anew by each process; looked through at the end."""
+    with tempfile.TemporaryDirectory(dir=MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None) as folder:
+        path = Path(folder, "team.db")
+        yield lambda: open_sqlite(path, synchronous="normal")
+        found = examine(path)
+        if found.findings:
+            raise ViolationError(kind="doctor finds something", detail=str(found.findings[0]))
+
+
+BENCHES: Final[dict[str, Bench]] = {"memory": memory, "sqlite": sqlite}
+
+
+@define(eq=False)
+class Tally:
+    """What histories did."""
+
+    steps: int = 0
+    rounds: int = 0
+    kills: int = 0
+    closings: int = 0
+    inputs: int = 0
+    attempts: int = 0
+    moves: Counter[str] = Factory(Counter[str])
+    told: Counter[str] = Factory(Counter[str])
+    """What callers heard."""
+    endings: Counter[str] = Factory(Counter[str])
+    """How inputs ended."""
+
+    def add(self, other: Tally) -> None:
+        """Count what another one counted."""
+        self.steps += other.steps
+        self.rounds += other.rounds
+        self.kills += other.kills
+        self.closings += other.closings
+        self.inputs += other.inputs
+        self.attempts += other.attempts
+        self.moves += other.moves
+        self.told += other.told
+        self.endings += other.endings
+
+    def lacking(self) -> list[str]:
+        """What could have occurred and did not."""
+        reasons = [reason.value for reason in AbandonReason if reason not in NEVER]
+        endings = [*reasons, *(kind.__name__.lower() for kind in (Consumed, Noted, Superseded, Coalesced))]
+        moves = [kind.__name__.lower() for kind in get_args(Move) if kind is not Ask]
+        return [
+            *(f"an input that ended as {name}" for name in endings if not self.endings[name]),
+            *(f"the move {name}" for name in (*moves, *Verb, "recreate") if not self.moves[name]),
+            *(f"the answer {name}" for name in (*Verb, *_ANSWERS) if not self.told[name]),
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            (
+                f"{self.steps} steps in {self.rounds} rounds, {self.kills} kills, {self.closings} orderly ends",
+                f"{self.inputs} inputs in {self.attempts} attempts ended as: {_listed(self.endings)}",
+                f"callers heard: {_listed(self.told)}",
+                f"moves: {_listed(self.moves)}",
+            )
+        )
+
+
+def run_history(history: History, bench: Bench = memory) -> Tally:
+    """Live through a history.
+
+    Raises:
+        ViolationError: something happened that must not.
+    """
+    with contextmanager(bench)() as opener, seeded(history.seed):
+        watchdog = Watchdog()
+        try:
+            return trio.run(
+                _live,
+                history,
+                opener,
+                watchdog,
+                clock=trio.testing.MockClock(autojump_threshold=0),
+                instruments=(watchdog,),
+            )
+        except* ViolationError as group:
+            raise _first(group) from None
+
+
+def run_round(seed: str, steps: int, bench: Bench = memory, *, tries_max: int = TRIES_MAX) -> Tally:
+    """Choose a history of so many steps, and live through it.
+
+    Raises:
+        ViolationError: something happened that must not; it tells the smallest history found that shows it.
+    """
+    history = choose_history(seed, steps)
+    found = violation_of(history, bench)
+    if isinstance(found, Tally):
+        return found
+    last = found
+
+    def fails(some: History) -> bool:
+        nonlocal last
+        again = violation_of(some, bench)
+        if isinstance(again, ViolationError) and again.kind == found.kind:
+            last = again
+            return True
+        return False
+
+    smallest = shrunk(history, fails, tries_max)
+    told = f"{last.detail}\nin the round of seed {seed!r}; the smallest history found:\n{smallest}"
+    error = ViolationError(kind=found.kind, detail=told)
+    error.steps = smallest.steps
+    raise error
+
+
+def violation_of(history: History, bench: Bench) -> Tally | ViolationError:
+    """What goes wrong in a history, or what it did."""
+    try:
+        return run_history(history, bench)
+    except ViolationError as error:
+        return error
+
+
+async def _live(history: History, opener: Opener, watchdog: Watchdog) -> Tally:
+    outside = Outside(Life(1))
+    env = SeededEnv(history.seed)
+    ledger = Ledger(outside, history.limits, MemoryStore())
+    callers = Callers(outside, ledger, env)
+    with trio.CancelScope() as watchdog.scope:
+        async with trio.open_nursery() as nursery:
+            world = World(history, opener, env, outside, ledger, callers, nursery, watchdog)
+            await world.live(history.steps)
+            await reckon(world)
+            nursery.cancel_scope.cancel()
+        return _tally(world)
+    raise ViolationError(kind="somebody goes round in circles", detail=history.seed)
+
+
+def _tally(world: World) -> Tally:
+    outside, steps = world.outside, world.history.steps
+    named = [
+        str(step.move.verb or "recreate") if isinstance(step.move, Ask) else type(step.move).__name__.lower()
+        for step in steps
+    ]
+    return Tally(
+        steps=len(steps),
+        rounds=1,
+        kills=outside.kills,
+        closings=outside.closings,
+        inputs=sum(len(page.ids) for page in world.ledger.pages.values()),
+        attempts=sum(outside.begun.values()),
+        moves=Counter(named),
+        told=Counter(world.callers.told),
+        endings=Counter(world.ledger.endings),
+    )
+
+
+def _first(group: BaseExceptionGroup[ViolationError]) -> ViolationError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ViolationError)
+    return error
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common())
