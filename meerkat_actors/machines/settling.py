@@ -45,11 +45,12 @@ def settle(lap: Lap) -> None:
         state.is_awake = False
         return
     if state.is_resetting or state.desired is Desired.DESTROYED:
-        if lap.has_boundary:
-            return  # first what the turn leaves is durable, then the end
         if state.desired is Desired.DESTROYED:
-            bury(lap)
+            if not lap.moved:  # a unit touches a row once
+                bury(lap)
             return
+        if lap.has_boundary:
+            return  # first what the turn leaves is durable, then what it leaves is left behind
         begin_generation(lap)
     if lap.recycles:
         return  # what begins begins with what is stored, and not beside it

@@ -5,12 +5,14 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-BY_HAND: Final = ("tests/store/", "tests/cli/test_prune.py")
+BY_HAND: Final = ("tests/store/", "tests/machines/", "tests/cli/test_prune.py")
 """Their units are written by hand, and say what no runtime's do: they are held to what a store keeps by itself."""
 
 EXEMPT: Final = MappingProxyType(
     {
         "tests/store/test_reader.py::test_a_store_without_its_meta_row": "takes the row away",
+        "tests/store/sqlite/test_schema_objects.py::test_a_schema_that_is_not_ours": "adds what is not the store's",
+        "tests/store/sqlite/test_rotten_rows.py": "writes rows that say nothing",
         "tests/store/test_runtime_refusals.py::test_a_runtime_whose_authority_can_not": "writes what says nothing",
         "tests/testing/": "its stores are wrong on purpose",
         "tests/histories/test_histories.py::test_a_store_that_does_not_keep_its_word": "that store is wrong on purpose",
