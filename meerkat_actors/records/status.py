@@ -139,6 +139,8 @@ class Statistics:
     """Units of the largest transaction, lately."""
     commit_seconds: Quantiles = Quantiles()
     """Per transaction, lately: from ``BEGIN`` to the end of ``COMMIT``, fsync included, as the writer sees it."""
+    sync_seconds: Quantiles = Quantiles()
+    """Per transaction, lately: the ``COMMIT`` alone, which is the fsync; 0 on a store without one."""
     wait_seconds: Quantiles = Quantiles()
     """Per transaction, lately: how long the oldest request in it had waited for it to begin.
 

@@ -109,6 +109,11 @@ class MemoryStore:
         """See ``Store.wal_pages``: there is no log."""
         return 0
 
+    @property
+    def sync_seconds(self) -> float:
+        """See ``Store.sync_seconds``: there is no disk."""
+        return 0.0
+
     def begin(self) -> Opening:
         """See ``Store.begin``."""
         tables = self._tables

@@ -43,6 +43,11 @@ class Store(Protocol):
         ...
 
     @property
+    def sync_seconds(self) -> float:
+        """What the last transaction took to become durable once all was written: its fsync; 0 where there is none."""
+        ...
+
+    @property
     def is_shared(self) -> bool:
         """Whether other runtimes serve the same state: then what one serves it claims first, each by itself."""
         ...

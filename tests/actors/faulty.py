@@ -31,6 +31,7 @@ class FaultyStore:
         self.is_shared = inner.is_shared
         self.inline = inline
         self.wal_pages = 0
+        self.sync_seconds = 0.0
         self.batches: list[tuple[Unit, ...]] = []
         """Every batch that reached the store, faults included."""
         self.ends: list[bool] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 
 import pytest
@@ -28,6 +29,7 @@ from meerkat_actors.records.ids import (
 )
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.status import Quantiles
+from meerkat_actors.runtime import open_runtime
 from meerkat_actors.store import MemoryStore
 from tests.actors.faulty import FaultyStore
 from tests.actors.world import Gate, VirtualEnv, echo, gathered, passes, running, until
@@ -76,12 +78,13 @@ def test_quantiles_of_a_hundred_are_the_51st_the_100th_and_the_last() -> None:
 
 def test_only_the_last_thousand_transactions_are_told_apart() -> None:
     counters = StorageCounters()
-    counters.count(5_000, 9.0, 9.0)
+    counters.count(5_000, 9.0, 8.0, 9.0)
     for number in range(1_000):
-        counters.count(2 + number % 2, 0.5, 0.25)
+        counters.count(2 + number % 2, 0.5, 0.125, 0.25)
     assert (counters.commits, counters.units) == (1_001, 7_500)
     assert (counters.batch_mean, counters.batch_max) == (2.5, 3)
     assert counters.commit_seconds == Quantiles(p50=0.5, p99=0.5, max=0.5)
+    assert counters.sync_seconds == Quantiles(p50=0.125, p99=0.125, max=0.125)
     assert counters.wait_seconds == Quantiles(p50=0.25, p99=0.25, max=0.25)
 
 
@@ -219,3 +222,12 @@ async def test_a_runtime_tells_what_its_store_measured(autojump_clock: trio.test
         assert 1 < told.batch_mean < 10
         assert 0 < told.commit_seconds.p50 <= told.commit_seconds.p99 <= told.commit_seconds.max
         assert 0 < told.wait_seconds.p50 <= told.wait_seconds.max
+        assert told.sync_seconds == Quantiles()
+
+
+async def test_an_fsync_is_part_of_its_commit(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    async with open_runtime(tmp_path / "team.db", agents={"echo": echo}) as runtime:
+        agent = await runtime.agent("a", kind="echo")
+        await agent.ask("hello")
+        told = runtime.statistics()
+    assert 0 < told.sync_seconds.p50 < told.commit_seconds.p50

@@ -28,5 +28,6 @@ def read_statistics(directory: Directory, storage: StorageHandle, counters: Coun
         batch_mean=stored.batch_mean,
         batch_max=stored.batch_max,
         commit_seconds=stored.commit_seconds,
+        sync_seconds=stored.sync_seconds,
         wait_seconds=stored.wait_seconds,
     )

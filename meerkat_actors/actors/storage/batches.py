@@ -227,7 +227,7 @@ class Batches:
         outcomes, seconds, answers = worked.unwrap()
         committed = [commit.unit for commit, told in zip(commits, outcomes, strict=True) if type(told) is Committed]
         if committed:
-            self.counters.count(len(committed), seconds, waited)
+            self.counters.count(len(committed), seconds, self.store.sync_seconds, waited)
         self._answer_commits(commits, outcomes, committed)
         failures: list[StoreFailedError] = []
         for request, answer in zip(reads, answers, strict=True):

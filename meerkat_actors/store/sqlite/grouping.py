@@ -9,6 +9,7 @@ refused, as a repeated idempotency key is every day, does not cost its neighbour
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -66,7 +67,9 @@ def commit_units(
             if enter is not None and not enter(units):
                 return _none_committed(database, units)
             outcomes = _commit_adaptively(database, packer, units, outcomes.suspect)
+        begun = time.perf_counter()
         database.execute(statements.COMMIT)
+        packer.sync_seconds = time.perf_counter() - begun
     except BaseException:
         packer.naming.forget_pending()
         raise

@@ -83,6 +83,8 @@ class Packer:
         """By place in ``CONTINUITY_STEPS``, which come after all others."""
         self.checks: list[Row] = []
         """Fences of units without any guarded statement."""
+        self.sync_seconds: float = 0.0
+        """What the last ``COMMIT`` took."""
         self.run_id: RunId | None = None
         self.run = b""
         self.turn: int = 0

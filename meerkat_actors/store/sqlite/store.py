@@ -93,6 +93,11 @@ class SqliteStore:
         return max(0, self._log_pages - self._copied_pages)
 
     @property
+    def sync_seconds(self) -> float:
+        """See ``Store.sync_seconds``."""
+        return self._packer.sync_seconds
+
+    @property
     def is_shared(self) -> bool:
         """See ``Store.is_shared``."""
         return self._serving.membership is not None
