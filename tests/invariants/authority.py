@@ -62,7 +62,10 @@ def check_i14_failures_are_counted_and_bounded(seen: Evidence) -> Iterator[str]:
 
 def check_i18_a_lifecycle_is_what_was_committed(seen: Evidence) -> Iterator[str]:
     for head in seen.contents.heads.values():
-        if head.is_buried != (head.desired is Desired.DESTROYED) and head.is_agent:
+        is_destroyed = head.desired is Desired.DESTROYED
+        # Destroyed under a turn, it is buried when that has ended.
+        waits = any(not row.state.is_terminal for row in seen.contents.inputs_of.get(head.key, ()))
+        if head.is_agent and (head.is_buried > is_destroyed or (is_destroyed and not head.is_buried and not waits)):
             yield f"{head.name}: is {head.desired}, and its tombstone says otherwise"
     desired = {head.name: head.desired for head in seen.contents.heads.values()}
     for identity, calls in _governed(seen).items():

@@ -56,7 +56,7 @@ GIVEN_UP: Final = Abandoned(AbandonReason.ATTEMPTS_EXHAUSTED, "ValueError: no")
 CANCELLED: Final = Abandoned(AbandonReason.CANCELLED, "")
 """None, because somebody asked for it."""
 
-_NUMBERS: Final[Iterator[int]] = count(1)
+_NUMBERS: Final[Iterator[int]] = count(1 << 32)
 """Ids need only differ from one another."""
 
 
