@@ -135,6 +135,8 @@ def _examine_said(subject: Subject, one: Input, what: str) -> None:
     lane = Lane.QUEUE if one.state == _SENT else policy.lane
     subject.demand(Check.INPUT, one.lane == lane, f"{what} is in lane {one.lane}, and its policy says {lane}")
     subject.demand(Check.INPUT, one.state != _SENT or one.policy == 0, f"{what} was not admitted, and has a policy")
+    is_bound = one.lane == Lane.STEER and one.run is not None
+    subject.demand(Check.INPUT, one.position == 0 or is_bound, f"a checkpoint took {what} up, and it steers nobody")
     _examine_attempts(subject, one, what, was_alone=policy.is_alone)
 
 
