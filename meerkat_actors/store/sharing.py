@@ -45,7 +45,7 @@ class Membership:
     def __init__(
         self, table: LeaseTable, *, clock: Callable[[], int], boot: str, holder: str, lease_seconds: float
     ) -> None:
-        self.owner = 0
+        self.owner: int = 0
         self.clock = clock
         self._table = table
         self._boot = boot

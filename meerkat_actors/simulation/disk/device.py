@@ -32,10 +32,10 @@ class Disk:
     def __init__(
         self, folder: Path, random: Random, *, shadow: Shadow | None = None, keeps_events: bool = True
     ) -> None:
-        self.folder = folder.resolve()
-        self.name = f"disk of {self.folder}"
-        self.random = random
-        self.shadow = _shadow_of(self.folder) if shadow is None else shadow
+        self.folder: Path = folder.resolve()
+        self.name: str = f"disk of {self.folder}"
+        self.random: Random = random
+        self.shadow: Shadow = _shadow_of(self.folder) if shadow is None else shadow
         self.events: list[Event] = []
         """What happened since it was made, oldest first: applied to a copy of what its shadow was, any moment of it.
 
@@ -45,7 +45,7 @@ class Disk:
         """How often each operation was asked for."""
         self.fired: Counter[tuple[Operation, Failure]] = Counter()
         """How often each failure came to pass."""
-        self.is_off = False
+        self.is_off: bool = False
         """Whether its power was cut, or its process killed. Nothing works any more."""
         self._keeps_events = keeps_events
         self._planned: list[Planned] = []

@@ -97,7 +97,7 @@ class Shadow:
         self.durable_names: dict[str, int] = {}
         self.namings: list[Named] = []
         """Not synced, oldest first."""
-        self.position = 0
+        self.position: int = 0
         """How many events there were."""
         for number, (name, data) in enumerate(files):
             self.contents[number] = Contents(bytearray(data), bytearray(data))

@@ -35,7 +35,7 @@ class StoreLock:
 
     def __init__(self, descriptor: int, *, is_alone: bool) -> None:
         self._descriptor: int | None = descriptor
-        self.is_alone = is_alone
+        self.is_alone: bool = is_alone
         """Whether nobody else has the store open."""
 
     def share(self) -> None:

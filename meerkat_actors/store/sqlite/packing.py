@@ -86,7 +86,7 @@ class Packer:
         self.sync_seconds: float = 0.0
         """What the last ``COMMIT`` took."""
         self.run_id: RunId | None = None
-        self.run = b""
+        self.run: bytes = b""
         self.turn: int = 0
         """The sequence of the boundary that the unit at work appends; 0 for none yet."""
         self.clear()
