@@ -453,3 +453,13 @@ async def test_a_hanging_thread_leaves_the_rest_alone() -> None:
         may_go.set()
         outcome = await hanging.wait(stuck)
         assert isinstance(outcome, Consumed)
+
+
+@pytest.mark.parametrize("given", ["ping", 5, None, ["ping", 1], [b"ping"]])
+def test_silent_intents_are_texts_and_no_text_is_a_collection_of_them(given: object) -> None:
+    with pytest.raises(UsageError, match="silent_intents"):
+        AgentKind(echo, silent_intents=given)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_silent_intents_may_come_from_anywhere() -> None:
+    assert AgentKind(echo, silent_intents=(name for name in ("ping", "seen"))).silent_intents == {"ping", "seen"}

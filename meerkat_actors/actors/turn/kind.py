@@ -10,6 +10,7 @@ from attrs import Factory, field, frozen
 
 from meerkat_actors.actors.turn.stored_form import StoredForm, Upcast
 from meerkat_actors.errors import UsageError
+from meerkat_actors.records.ids import shown
 from meerkat_actors.records.limits import Limits
 
 if TYPE_CHECKING:
@@ -23,8 +24,13 @@ What it returns goes into the transcript.
 
 
 def _intents(given: Iterable[str]) -> frozenset[str]:
-    # By itself ``frozenset`` is no converter that type checkers understand.
-    return frozenset(given)
+    # A text is iterable, too, and would be taken for the intents of its letters.
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        raise UsageError(problem=f"silent_intents={shown(given)}: use a collection of texts")
+    found = frozenset(given)  # once: it may be a generator
+    if not all(type(intent) is str for intent in found):
+        raise UsageError(problem="silent_intents: an intent is a text")
+    return found
 
 
 @frozen
