@@ -83,6 +83,12 @@ _pip() {
     "$VENV/bin/python" -m pip --quiet --disable-pip-version-check --no-input "$@"
 }
 
+# For pytest: most of the tests on two workers or more.
+SPREAD=(-n auto --maxprocesses 4 --dist worksteal)
+
+# alone_in PLACE...: the files there with tests that need the machine to themselves. To collect only these saves seconds.
+alone_in() { grep --recursive --files-with-matches --include='*.py' 'pytest\.mark\.alone' "$@"; }
+
 # Runs scripts/FOLDER/NAME.py with the rest of the arguments, or lists the names.
 run_named() {
     local folder="$1" name="${2:-}"

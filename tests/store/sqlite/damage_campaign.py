@@ -19,7 +19,7 @@ from attrs import Factory, define
 from tests.store.sqlite.damage_sample import make_sample
 from tests.store.sqlite.damage_trials import Trial, save_samples
 
-TRIALS_PER_CHILD: Final = 50
+TRIALS_PER_CHILD: Final = 150
 AT_ONCE: Final = 2
 _CHILD_SECONDS: Final = 300
 
@@ -30,14 +30,15 @@ _OWNERSHIP: Final = "who holds what, and for how long: the fence keeps late writ
 
 UNNOTICEABLE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        r"delete (agent_config|document|journal|snapshot|session|input) ": _ABSENT,
-        r"copy (agent_config|document|journal|snapshot|session|input) ": _ADDED,
+        r"delete (agent_config|document|journal|snapshot|session|input|timer|operation|event) ": _ABSENT,
+        r"copy (agent_config|document|journal|snapshot|session|input|timer|operation|event) ": _ADDED,
         r"(set|swap) (owner\.|head\.owner)|(delete|copy) owner": _OWNERSHIP,
-        r"(set|swap) meta\.(epoch|incarnation|clean|sequence|keys)": _ALONE,
+        r"(set|swap) meta\.(epoch|incarnation|clean|sequence|keys|event_floor)": _ALONE,
         r"(set|swap) (name\.name|agent_config\.|journal\.|session\.session|document\.(key|epoch|generation))": _ALONE,
         r"(set|swap) continuity\.(token|holder|former)|(set|swap) snapshot\.(version|token)": _ALONE,
-        r"(set|swap) head\.(kind|token|tombstone|admissions)": _ALONE,
-        r"(set|swap) input\.(input_id|kind|attempts|interruptions|not_before|run|idempotency|ending)": _ALONE,
+        r"(set|swap) head\.(kind|token|tombstone|admissions|mail_floor)": _ALONE,
+        r"(set|swap) input\.(input_id|kind|attempts|interruptions|not_before|run|idempotency|ending|owed)": _ALONE,
+        r"(set|swap) (timer|operation|event)\.": _ALONE,
         r"(set|swap) turn\.(token|body|run|digest)": _ALONE,
     }
 )
