@@ -15,8 +15,12 @@ from meerkat_actors.errors.continuity import SessionBoundError as SessionBoundEr
 from meerkat_actors.errors.continuity import StaleCheckpointVersionError as StaleCheckpointVersionError
 from meerkat_actors.errors.continuity import StaleFencingTokenError as StaleFencingTokenError
 from meerkat_actors.errors.continuity import SupersededError as SupersededError
+from meerkat_actors.errors.events import CursorExpiredError as CursorExpiredError
 from meerkat_actors.errors.governing import DestroyedError as DestroyedError
 from meerkat_actors.errors.governing import NotReadyError as NotReadyError
+from meerkat_actors.errors.operations import OperationWaitEndedError as OperationWaitEndedError
+from meerkat_actors.errors.operations import TooManyOperationsError as TooManyOperationsError
+from meerkat_actors.errors.operations import UnknownOperationError as UnknownOperationError
 from meerkat_actors.errors.runtime_store import DuplicateReceiptError as DuplicateReceiptError
 from meerkat_actors.errors.runtime_store import OperationsEpochRetiredError as OperationsEpochRetiredError
 from meerkat_actors.errors.runtime_store import ReceiptGapError as ReceiptGapError
@@ -36,6 +40,8 @@ from meerkat_actors.errors.store import StoreFullError as StoreFullError
 from meerkat_actors.errors.store import StoreInterruptedError as StoreInterruptedError
 from meerkat_actors.errors.store import StoreSchemaError as StoreSchemaError
 from meerkat_actors.errors.store import UnsupportedPlatformWarning as UnsupportedPlatformWarning
+from meerkat_actors.errors.supervision import SupervisionError as SupervisionError
+from meerkat_actors.errors.supervision import TurnAliveError as TurnAliveError
 from meerkat_actors.errors.tree import BacklogFullError as BacklogFullError
 from meerkat_actors.errors.tree import DefinitionError as DefinitionError
 from meerkat_actors.errors.tree import IdempotencyConflictError as IdempotencyConflictError
@@ -57,3 +63,4 @@ from meerkat_actors.errors.tree import UnknownKindError as UnknownKindError
 from meerkat_actors.errors.tree import UnknownOutcomeError as UnknownOutcomeError
 from meerkat_actors.errors.tree import UsageError as UsageError
 from meerkat_actors.errors.tree import WaitEndedError as WaitEndedError
+from meerkat_actors.errors.wiring import NotWiredError as NotWiredError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn, cast
 
 from meerkat_actors.errors.store import StoreError, StoreFullError
+from meerkat_actors.errors.supervision import SupervisionError
 from meerkat_actors.errors.tree import MeerkatError
 
 
@@ -18,9 +19,11 @@ def one_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
         # Ctrl-C in a turn closes admission at once, which the body may notice before it is cancelled.
         return interrupts[0]
     if all(isinstance(error, MeerkatError) for error in errors):
-        # When the store fails, whatever else of ours was raised is what followed from it.
+        # When the store fails, or a group ends the runtime, whatever else of ours was raised is what followed from it.
         failures = [
-            error for error in errors if isinstance(error, StoreError) and not isinstance(error, StoreFullError)
+            error
+            for error in errors
+            if isinstance(error, StoreError | SupervisionError) and not isinstance(error, StoreFullError)
         ]
         if failures:
             return failures[0]

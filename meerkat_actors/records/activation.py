@@ -16,6 +16,7 @@ from meerkat_actors.records.ids import (
 )
 from meerkat_actors.records.inputs import OpenInput
 from meerkat_actors.records.leases import Holder
+from meerkat_actors.records.mail import Owed
 from meerkat_actors.records.runs import Run
 from meerkat_actors.records.status import Desired
 
@@ -71,10 +72,17 @@ class Activation:
     admissions: int
     """The last admission sequence; 0 for none."""
     has_mail: bool
+    """Whether mail waits that may be taken: none below the mail floor."""
     holder: Holder | None = None
     """Another runtime that shares the store and holds the identity."""
     parked: Run | None = None
     """A second staged run, of the other lane."""
+    next_due_ms: int = 0
+    """When its next timer is due; 0 for none."""
+    owed: tuple[Owed, ...] = ()
+    """Consumed requests whose answers are owed, in admission order."""
+    operations: tuple[bytes, ...] = ()
+    """The bodies of its operations, as they were put."""
 
 
 @frozen(kw_only=True)

@@ -77,13 +77,19 @@ def content_digest(content: bytes) -> bytes:
 
 
 def encode_turn(
-    *, entries: tuple[bytes, ...], receipt: Receipt, text: str | None, state: bytes | None, is_told: bool = True
+    *,
+    entries: tuple[bytes, ...],
+    receipt: Receipt,
+    text: str | None,
+    state: bytes | None,
+    is_told: bool = True,
+    facts: bytes | None = None,
 ) -> bytes:
     """The body of a turn row: entries, result text, the state when it changed, and the rest of the receipt.
 
     Of the receipt only what neither a column nor an entry tells: ``count``, the transcript's length, ``sequence``
     where it is not 1, ``outcome`` where it was interrupted, ``contributors`` unless the entries tell them all.
-    ``text`` is missing when it is what the last entry says.
+    ``text`` is missing when it is what the last entry says. ``facts``: what the unit did besides.
     """
     said = b',"text":null'
     if text is not None:
@@ -91,9 +97,10 @@ def encode_turn(
         is_last = entries and entries[-1] == encode_entry(role="assistant", content=encoded, input_id=None, sender=None)
         said = b"" if is_last else b',"text":' + encoded
     contributors = b"" if is_told else b'"contributors":%b,' % orjson.dumps(receipt.contributors)
-    return b'{%b"count":%d,"log":[%b]%b%b%b%b}' % (
+    return b'{%b"count":%d,%b"log":[%b]%b%b%b%b}' % (
         contributors,
         receipt.message_count,
+        b"" if facts is None else b'"events":%b,' % facts,
         b",".join(entries),
         b"" if receipt.outcome is ReceiptOutcome.COMPLETED else b',"outcome":"interrupted"',
         b"" if receipt.sequence == 1 else b',"sequence":%d' % receipt.sequence,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from meerkat_actors.records.headers import Header
 from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import AdmissionSequence, InputId, RunId
+from meerkat_actors.records.ids import AdmissionSequence, InputId, OperationId, RunId
 from meerkat_actors.records.inputs import InputKind, Mail
+from meerkat_actors.records.operation import Operation, OperationChange
 from meerkat_actors.records.runs import TurnEnding
 from meerkat_actors.records.status import Verb
+from meerkat_actors.records.timers import Timer
 
 
 @hot
@@ -48,6 +50,64 @@ class TakePending:
     """Admit mail that was read for this identity."""
 
     mail: tuple[Mail, ...]
+
+
+@hot
+class FireDue:
+    """Fire timers that were read for this identity because they are due."""
+
+    timers: tuple[Timer, ...]
+
+
+@hot
+class SetSchedule:
+    """Let a timer be due, in place of whatever has its name. Answered once it is durable."""
+
+    name: str
+    due_ms: int
+    body: bytes
+    """Canonical JSON, see ``encode_schedule``."""
+
+
+@hot
+class DropSchedule:
+    """End a timer, if it is there. Answered once that is durable."""
+
+    name: str
+
+
+@hot
+class StartOperation:
+    """Register an operation. Answered with it, once it is durable."""
+
+    operation: Operation
+
+
+@hot
+class ChangeOperation:
+    """Move an operation on. Answered with what it is then, once that is durable."""
+
+    operation_id: OperationId
+    change: OperationChange
+    content: bytes | None = None
+    """Canonical JSON: progress, result or error."""
+
+
+@hot
+class WatchOperation:
+    """Tell what became of an operation when it has ended."""
+
+    operation_id: OperationId
+
+
+@hot
+class ListOperations:
+    """Tell every operation that is remembered, in the order of their starts."""
+
+
+@hot
+class CollectOperations:
+    """Tell the operations that ended, in the order of their ends, and forget them. Answered once that is durable."""
 
 
 @hot
@@ -172,6 +232,14 @@ Command = (
     | Send
     | Wait
     | TakePending
+    | FireDue
+    | SetSchedule
+    | DropSchedule
+    | StartOperation
+    | ChangeOperation
+    | WatchOperation
+    | ListOperations
+    | CollectOperations
     | EndTurn
     | JournalStep
     | ResolveIntent

@@ -7,6 +7,7 @@ change: a record here, both stores, the conformance suite.
 
 from __future__ import annotations
 
+from meerkat_actors.records.agenda_effects import AgendaEffect
 from meerkat_actors.records.continuity_effects import ContinuityEffect
 from meerkat_actors.records.fence import IdentityFence, OwnerFence
 from meerkat_actors.records.hot import hot
@@ -77,7 +78,7 @@ class InsertInput:
 
 @hot
 class TakeMail:
-    """Admit a ``sent`` row: refused unless it is still sent and the head of its pair."""
+    """Admit a ``sent`` row: refused unless still sent, above the mail floor, and the head of its pair and lane."""
 
     sequence: int
     sender_key: IdentityKey | None
@@ -121,6 +122,8 @@ class EndInput:
 
     The attempt that was one too many is counted with it.
     """
+    owes: bool = False
+    """Whether it is a request that its turn put off: consumed, and its answer is owed."""
 
 
 @hot
@@ -176,6 +179,8 @@ class SendMail:
     """The sender's send counter: increasing for ever, not dense per recipient."""
     header: bytes | None = None
     """Canonical JSON of what it says of itself; None for its kind's default."""
+    lane: Lane = Lane.QUEUE
+    """Where it will wait: mail is taken in the order of its sender and lane."""
 
 
 @hot
@@ -237,6 +242,7 @@ Effect = (
     | RecordStep
     | ResolveStep
     | DropJournal
+    | AgendaEffect
     | SendMail
     | AppendTurn
     | SetDesired
@@ -262,11 +268,27 @@ class PostInput:
 
 
 @hot
+class ReturnMail:
+    """End a ``sent`` row that can't be taken any more; nothing, where it can, or was.
+
+    It can't where its recipient was destroyed, is retired, has a mail floor above it, or does not exist and the
+    row's id was made before ``absent_before_ms``.
+    """
+
+    sequence: int
+    recipient: AgentIdentity
+    abandoned: Abandoned
+    absent_before_ms: int
+    answer: PostInput | None = None
+    """For a request: the failed response to its sender, inserted with it as from outside, if that sender exists."""
+
+
+@hot
 class OwnerUnit:
     """What a runtime writes that no identity of its own does, under its own fence."""
 
     fence: OwnerFence
-    effect: PostInput
+    effect: PostInput | tuple[ReturnMail, ...]
 
 
 @hot

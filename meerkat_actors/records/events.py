@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from meerkat_actors.records.ids import AgentIdentity, RunId
+from meerkat_actors.records.ids import AgentIdentity, InputId, RunId
+from meerkat_actors.records.outcomes import AbandonReason
+from meerkat_actors.records.supervision import Escalation
 
 
 @frozen(kw_only=True)
@@ -42,6 +44,39 @@ class IdentityBroke:
     identity: AgentIdentity
     reason: str
     detail: str
+
+
+@frozen(kw_only=True)
+class WorkLost:
+    """An input was given up though nobody asked for that: it is a dead letter from now on."""
+
+    identity: AgentIdentity
+    input_id: InputId
+    reason: AbandonReason
+    detail: str
+
+
+@frozen(kw_only=True)
+class GroupRestarted:
+    """A member of a supervision group crashed, and those of it that are in memory begin anew with it."""
+
+    group: str
+    identity: AgentIdentity
+    """Who crashed."""
+    members: tuple[AgentIdentity, ...]
+    """Who begins anew, in the group's order."""
+    after_seconds: float
+
+
+@frozen(kw_only=True)
+class GroupEscalated:
+    """A supervision group crashed too often: all of it is kept apart, or the runtime ends."""
+
+    group: str
+    identity: AgentIdentity
+    """Who crashed last."""
+    error: str
+    escalation: Escalation
 
 
 @frozen(kw_only=True)
@@ -96,6 +131,9 @@ Event = (
     | CommitRefused
     | OwnerCrashed
     | IdentityBroke
+    | GroupRestarted
+    | GroupEscalated
+    | WorkLost
     | TurnStuck
     | TurnWaits
     | LeaseLost

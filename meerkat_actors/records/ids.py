@@ -19,6 +19,7 @@ MobId = NewType("MobId", str)
 SessionId = NewType("SessionId", str)
 RunId = NewType("RunId", str)
 InputId = NewType("InputId", str)
+OperationId = NewType("OperationId", str)
 
 Generation = NewType("Generation", int)
 """Counts destructive resets of one identity. Starts at 0 and never restarts."""

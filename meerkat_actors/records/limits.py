@@ -62,6 +62,18 @@ class Limits:
     """Messages that one turn sends or appends: they are one transaction."""
     turn_bytes_max: int = field(default=64 * 1024 * 1024, validator=_count(1))
     """Canonical bytes that one turn sends, appends and returns: they are one transaction, whose row must fit."""
+    owed_max: int = field(default=1_000, validator=_count(0))
+    """Requests whose answers an agent may owe at once: they live in its owner's memory."""
+    operations_max: int = field(default=1_000, validator=_count(1))
+    """Operations of one identity in progress. They live in its owner's memory."""
+    operations_kept: int = field(default=256, validator=_count(1))
+    """Operations of one identity that ended and are remembered; the oldest end is forgotten first."""
+    undeliverable_seconds: float = field(default=7 * 86_400.0, validator=_number(_SECONDS_MAX, positive=True))
+    """Time after which mail for a name that nobody has is returned: long enough to create its agent late."""
+    clock_look_seconds: float = field(default=0.5, validator=_number(_SECONDS_MAX, positive=True))
+    """Time between two looks at the wall clock while timers wait: it may jump, and a timer starts within a second."""
+    events_buffer: int = field(default=1_000, validator=_count(1))
+    """Events, or pieces of a stream, that wait for one subscriber; beyond them it reads the rest from the store."""
     json_depth_max: int = field(default=64, validator=_count(1))
     """Nesting of any JSON value. Parsers of the field fail between 250 and 2,000."""
     key_length_max: int = field(default=256, validator=_count(1))

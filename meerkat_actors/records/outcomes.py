@@ -73,6 +73,8 @@ class AbandonReason(StrEnum):
     DESTROYED = "destroyed"
     NEVER_EXECUTED = "never_executed"
     """Staged, and its run never began."""
+    UNDELIVERABLE = "undeliverable"
+    """Nobody of that name took it for so long that nobody will."""
     EPHEMERAL_LOST = "ephemeral_lost"
     """It promised nothing, and the process ended before it was worked on."""
 

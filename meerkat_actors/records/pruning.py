@@ -27,6 +27,8 @@ class PruneKind(StrEnum):
     """Runtime sessions as they were before the current snapshot."""
     JOURNALS = "journals"
     """Recorded steps of runs that are over."""
+    EVENTS = "events"
+    """What units told observers besides: rows of ``RecordEvents``. Inputs and turns tell of themselves for ever."""
 
 
 def _a_count_or_none(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -51,7 +53,8 @@ class PrunePolicy:
     """What may be forgotten. What no run, session, rollback or reader can ask for any more may be, always.
 
     With neither ``keep_inputs`` nor ``older_than_seconds`` no input loses its content; with both it must be beyond
-    both. Inputs of the runtime-store facade keep theirs, which it gives back byte for byte.
+    both. Inputs of the runtime-store facade keep theirs, which it gives back byte for byte. Without
+    ``events_older_than_seconds`` no event goes.
 
     Raises:
         InvalidValueError: a field of another form.
@@ -67,12 +70,19 @@ class PrunePolicy:
     former_snapshots: bool = field(default=False, validator=_a_bool)
     """Whether the runtime-store facade's snapshot before the current one may go: a recovery that finds the current
     one damaged has nothing else."""
+    events_older_than_seconds: float | None = field(default=None, validator=_seconds_or_none)
+    """Events of this age and less are kept; None keeps all. An event has no clock of its own: it is as old as the
+    first input behind it, by that one's id (UUIDv7); while there is none, or its id tells no time, it is kept. A
+    reader whose cursor is older than what is left is told so."""
 
     def order(self, now_ms: int, *, is_dry_run: bool) -> PruneOrder:
         """What the policy says at that moment of the wall clock."""
-        age = self.older_than_seconds
-        before = None if age is None else now_ms - round(1000 * age)
-        return PruneOrder(policy=self, before_ms=before, is_dry_run=is_dry_run)
+        return PruneOrder(
+            policy=self,
+            before_ms=_before(now_ms, self.older_than_seconds),
+            is_dry_run=is_dry_run,
+            events_before_ms=_before(now_ms, self.events_older_than_seconds),
+        )
 
 
 @frozen(kw_only=True)
@@ -84,6 +94,8 @@ class PruneOrder:
     """Inputs minted before it are old enough; None where age does not matter."""
     is_dry_run: bool
     """Whether to tell only what would be forgotten."""
+    events_before_ms: int | None = None
+    """Events before an input minted before it are old enough; None where none is."""
 
     def forgets_input(self, state: InputState, input_id: bytes, rank: int) -> bool:
         """Whether an agent's input loses its content; ``rank`` is how many of its agent were admitted after it."""
@@ -97,10 +109,22 @@ class PruneOrder:
         minted = minted_ms(input_id)
         return self.before_ms is None or (minted is not None and minted < self.before_ms)
 
+    def forgets_event(self, next_input_id: bytes | None) -> bool:
+        """Whether an event goes: the row, and the floor of events rises to its sequence in the same transaction.
+
+        ``next_input_id`` is that of the input with the lowest sequence above its own; None for none.
+        """
+        minted = None if next_input_id is None else minted_ms(next_input_id)
+        return minted is not None and self.events_before_ms is not None and minted < self.events_before_ms
+
 
 def minted_ms(input_id: bytes) -> int | None:
     """The wall clock of who made an id, in milliseconds since 1970 UTC; None for one that is no UUIDv7."""
     return int.from_bytes(input_id[:6], "big") if input_id[6] >> 4 == 7 else None
+
+
+def _before(now_ms: int, age_seconds: float | None) -> int | None:
+    return None if age_seconds is None else now_ms - round(1000 * age_seconds)
 
 
 @frozen
@@ -158,6 +182,8 @@ class PruneReport:
     snapshots: Forgotten = Forgotten()
     documents: Forgotten = Forgotten()
     journals: Forgotten = Forgotten()
+    events: Forgotten = Forgotten()
+    """Rows of events. What they weigh is their facts."""
     free_bytes: int = 0
     """Pages of the file that are empty now, and will be filled before it grows again. What small contents leave is
     room in pages, which is not counted; only compacting gives it back."""
@@ -183,6 +209,8 @@ class PruneReport:
                 return self.documents
             case PruneKind.JOURNALS:
                 return self.journals
+            case PruneKind.EVENTS:
+                return self.events
             case _:
                 assert_never(kind)
 

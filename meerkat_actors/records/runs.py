@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from meerkat_actors.records.facts import Fact
+from meerkat_actors.records.headers import Header
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AgentIdentity, InputId, RunId
 from meerkat_actors.records.inputs import OpenInput
+from meerkat_actors.records.kinds import InputKind
+from meerkat_actors.records.operation import Operation
 
 
 @hot
@@ -60,6 +64,41 @@ class Sending:
     recipient: AgentIdentity
     input_id: InputId
     content: bytes
+    kind: InputKind = InputKind.PEER_MESSAGE
+    header: Header | None = None
+    """None for its kind's default."""
+
+
+@hot
+class TimerSetting:
+    """A timer that a turn sets."""
+
+    name: str
+    due_ms: int
+    body: bytes
+    """Canonical JSON, see ``encode_schedule``."""
+
+
+@hot
+class TurnExtras:
+    """What few turns leave behind, committed with the turn."""
+
+    answered: frozenset[InputId] = frozenset()
+    """Requests, of this turn or owed, to which a terminal response is among what it sends."""
+    deferred: frozenset[InputId] = frozenset()
+    """Requests of this turn whose answer it puts off."""
+    timers: tuple[TimerSetting, ...] = ()
+    dropped_timers: frozenset[str] = frozenset()
+    """Names of timers that it ends. None of them is among those that it sets."""
+    emitted: tuple[Fact, ...] = ()
+    """What it tells observers."""
+    operations: tuple[Operation, ...] = ()
+    """Operations that it starts."""
+    seen_completions: int = 0
+    """The sequence of the last completion that it was shown and has taken up; 0 for none."""
+
+
+NO_EXTRAS: Final = TurnExtras()
 
 
 @hot
@@ -75,6 +114,7 @@ class TurnCompleted:
     sendings: tuple[Sending, ...]
     checkpoints: int = 0
     """How many it passed: what a later one bound it never saw."""
+    extras: TurnExtras = NO_EXTRAS
 
 
 @hot

@@ -85,6 +85,8 @@ class IdentityStatus:
     desired: Desired = Desired.OPEN
     steered: int = 0
     """Open inputs in the steer lane; they are among the backlog."""
+    owed: int = 0
+    """Requests whose answers it has put off."""
 
 
 @frozen(kw_only=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from meerkat_actors.records.ids import AgentIdentity, CheckpointVersion, InputId, RunId
+from meerkat_actors.records.kinds import InputKind
 
 
 class StoredEventKind(StrEnum):
@@ -18,6 +19,8 @@ class StoredEventKind(StrEnum):
     """A sender's unit inserted mail; when its recipient takes it is no event."""
     TURN = "turn"
     """A turn reached its boundary."""
+    FACTS = "facts"
+    """What else a unit did: its ``RecordEvents``."""
 
 
 @frozen(kw_only=True)
@@ -28,7 +31,7 @@ class StoredEvent:
     """From the store-wide sequence: the cursor."""
     kind: StoredEventKind
     identity: AgentIdentity
-    """Whose turn it was, or whose input it is: of mail, the recipient."""
+    """Whose turn it was, whose input it is (of mail, the recipient's), whose facts they are."""
     input_id: InputId | None
     """None for a turn."""
     sender: AgentIdentity | None
@@ -37,3 +40,19 @@ class StoredEvent:
     """The run that the turn ended; None for an input."""
     version: CheckpointVersion | None
     """The checkpoint version that the turn made; None for an input."""
+    body: bytes | None = None
+    """Canonical JSON: a boundary's packed body, or a list of facts; None for an input."""
+    input_kind: InputKind | None = None
+    """Of an input."""
+
+
+@frozen(kw_only=True)
+class EventBounds:
+    """Where a store's events begin and end."""
+
+    epoch: int
+    """Raised by restoring a backup: sequences of another epoch say nothing about this one's."""
+    floor: int
+    """Events up to this sequence may have been pruned."""
+    last: int
+    """The highest sequence given out so far."""

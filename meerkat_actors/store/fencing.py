@@ -47,6 +47,7 @@ from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion, FencingToken, Generation, SessionId, is_unicode
 from meerkat_actors.records.inputs import Lane
 from meerkat_actors.records.leases import Lease
+from meerkat_actors.store.agenda_fitting import AGENDA_FITS
 from meerkat_actors.store.continuity_fitting import CONTINUITY_FITS, current_session, is_continuity
 from meerkat_actors.store.lives_fitting import LIVES_FITS
 from meerkat_actors.store.runtime_fencing import RUNTIME_FITS
@@ -242,9 +243,9 @@ def _end_fits(effect: EndInput, unit: Unit) -> bool:
         type(admission) is int
         and 1 <= admission <= COUNTER_MAX
         and (
-            type(effects[-1]) is AppendTurn
-            or effect.abandoned is not None
-            or any(type(other) is AppendTurn for other in effects)
+            type(effects[-1]) is AppendTurn or any(type(other) is AppendTurn for other in effects)
+            if effect.abandoned is None
+            else not effect.owes
         )
     )
 
@@ -267,9 +268,13 @@ def _drop_fits(_: DropJournal, __: Unit) -> bool:
 
 
 def _send_fits(effect: SendMail, _: Unit) -> bool:
-    header = effect.header
+    header, lane = effect.header, effect.lane
     return (
-        _is_count(effect.number) and len(effect.digest) == _DIGEST_BYTES and (header is None or type(header) is bytes)
+        _is_count(effect.number)
+        and len(effect.digest) == _DIGEST_BYTES
+        and (header is None or type(header) is bytes)
+        and type(lane) is Lane
+        and lane is not Lane.NONE
     )
 
 
@@ -317,6 +322,7 @@ _FITS: Final[MappingProxyType[type, Callable[[Any, Unit], bool]]] = MappingProxy
         Release: _release_fits,
         **CONTINUITY_FITS,
         **RUNTIME_FITS,
+        **AGENDA_FITS,
         **LIVES_FITS,
     }
 )

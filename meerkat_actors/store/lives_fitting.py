@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from meerkat_actors.records.agenda_effects import RecordEvents
 from meerkat_actors.records.effects import (
     AppendTurn,
     BeginGeneration,
@@ -64,7 +65,7 @@ def _recreate_fits(effect: Recreate, unit: Unit) -> bool:
         and fence.generation < COUNTER_MAX
         and is_unicode(effect.kind)
         and sum(type(other) in _BEGINS for other in unit.effects) == 1
-        and all(type(other) in {Recreate, SetConfig} for other in unit.effects)
+        and all(type(other) in {Recreate, SetConfig, RecordEvents} for other in unit.effects)
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import islice
 
 from meerkat_actors.errors import UsageError
 from meerkat_actors.records.activation import Activation, Broken, IdentityRow, Opening
@@ -14,14 +13,15 @@ from meerkat_actors.records.continuity_effects import CreateRecord
 from meerkat_actors.records.documents import Document
 from meerkat_actors.records.effects import AppendTurn, CreateIdentity, OwnerUnit, Unit
 from meerkat_actors.records.env import Env, SystemEnv
-from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId, SessionId
+from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.leases import LOST, NOTHING_NEW, News, Ownership
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.mail import Recipient, Returnable
 from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
-from meerkat_actors.records.runs import Journal
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
-from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.records.stored_events import EventBounds, StoredEvent
+from meerkat_actors.records.timers import DueLook, Timer, TimerCursor
 from meerkat_actors.store.fencing import (
     STALE_OWNER,
     Authority,
@@ -30,27 +30,26 @@ from meerkat_actors.store.fencing import (
     in_order,
     unit_refusal,
 )
+from meerkat_actors.store.memory_activation import read_activation
 from meerkat_actors.store.memory_continuity import snapshots_of, standing_of
 from meerkat_actors.store.memory_effects import apply_effect
-from meerkat_actors.store.memory_posting import post_input
+from meerkat_actors.store.memory_mail import pending_mail, recipients_with_mail, undeliverable_mail
+from meerkat_actors.store.memory_posting import commit_post
 from meerkat_actors.store.memory_pruning import prune_tables
 from meerkat_actors.store.memory_reading import (
-    config_of,
-    event_of,
-    head_of,
-    identity_row_of,
+    event_bounds_of,
+    events_of,
+    identities_of,
     input_row_of,
+    inputs_of,
     letters_of,
-    mail_of,
-    open_rows_of,
-    state_of,
     turns_of,
 )
 from meerkat_actors.store.memory_runtime import document_of, receipt_of
 from meerkat_actors.store.memory_sharing import MemoryLeases, unheld_mail, unheld_work
 from meerkat_actors.store.memory_tables import Tables
+from meerkat_actors.store.memory_timers import due_timers, due_timers_of, page_timers
 from meerkat_actors.store.memory_work import Work
-from meerkat_actors.store.recovery import IdentityRows, assemble, unservable
 from meerkat_actors.store.sharing import Membership
 from meerkat_actors.store.spelling import post_refusal, spelling_refusal
 
@@ -164,7 +163,7 @@ class MemoryStore:
             return refusal
         if unit.fence.owner != self._owner or (self._membership is not None and not self._membership.enter()):
             return STALE_OWNER
-        return post_input(self._tables, unit, self._next_sequence)
+        return commit_post(self._tables, unit, self._next_sequence)
 
     def look_around(self) -> News:
         """See ``Store.look_around``."""
@@ -181,37 +180,34 @@ class MemoryStore:
 
     def activate(self, identity: AgentIdentity) -> Activation | Broken:
         """See ``Store.activate``."""
-        tables = self._tables
-        key = tables.names.get(identity)
-        if key is None:
-            key = IdentityKey(self._next_key())
-        row = tables.heads.get(key)
-        head = None if row is None else head_of(row)
-        broken = None if head is None else unservable(identity, head, is_deleted=head.is_buried)
-        if broken is not None:
-            return broken
-        rows = IdentityRows(
-            identity=identity,
-            key=key,
-            head=head,
-            state=state_of(self._tables, row),
-            config=config_of(tables.configs.get(key)),
-            open=open_rows_of(self._tables, key),
-            admissions=max(tables.admitted.get(key, {}), default=0),
-            has_mail=bool(tables.sent.get(key)),
-        )
-
-        def journal_of(run_id: RunId) -> Journal:
-            return dict(tables.journals.get((key, run_id), {}))
-
-        found = assemble(rows, journal_of)
+        found = read_activation(self._tables, identity, self._next_key)
         return found if self._membership is None else self._membership.held(found)
 
     def pending_mail(self, key: IdentityKey, *, limit: int) -> tuple[Mail, ...]:
         """See ``Store.pending_mail``."""
-        given = self._tables.given
-        rows = (given[sequence] for sequence in islice(sorted(self._tables.sent.get(key, ())), max(limit, 0)))
-        return tuple(mail_of(self._tables, row) for row in rows)
+        return pending_mail(self._tables, key, limit)
+
+    def recipients_with_mail(self, *, after: int, limit: int) -> tuple[Recipient, ...]:
+        """See ``Store.recipients_with_mail``."""
+        return recipients_with_mail(self._tables, after, limit)
+
+    def undeliverable_mail(
+        self, identity: AgentIdentity, *, absent_before_ms: int, limit: int
+    ) -> tuple[Returnable, ...]:
+        """See ``Store.undeliverable_mail``."""
+        return undeliverable_mail(self._tables, identity, absent_before_ms, limit)
+
+    def due_timers(self, *, now_ms: int, after: TimerCursor | None, limit: int) -> DueLook:
+        """See ``Store.due_timers``."""
+        return due_timers(self._tables, self._owner, now_ms, after, limit)
+
+    def due_timers_of(self, key: IdentityKey, *, now_ms: int, limit: int) -> tuple[Timer, ...]:
+        """See ``Store.due_timers_of``."""
+        return due_timers_of(self._tables, key, now_ms, limit)
+
+    def page_timers(self, identity: AgentIdentity, *, after: str | None, limit: int) -> tuple[Timer, ...]:
+        """See ``Store.page_timers``."""
+        return page_timers(self._tables, identity, after, limit)
 
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
         """See ``Store.identities_with_work``."""
@@ -228,16 +224,7 @@ class MemoryStore:
         self, identity: AgentIdentity, *, after: int | None, limit: int, newest_first: bool
     ) -> tuple[InputRow, ...]:
         """See ``Store.page_inputs``."""
-        key = self._tables.names.get(identity)
-        if key is None:
-            return ()
-        admitted = self._tables.admitted.get(key, {})
-
-        def is_beyond(admission: AdmissionSequence) -> bool:
-            return after is None or (admission < after if newest_first else admission > after)
-
-        page = islice(filter(is_beyond, sorted(admitted, reverse=newest_first)), max(limit, 0))
-        return tuple(input_row_of(self._tables, admitted[admission]) for admission in page)
+        return inputs_of(self._tables, identity, after, limit, newest_first=newest_first)
 
     def page_letters(self, identity: AgentIdentity | None, *, after: int, limit: int) -> tuple[Letterhead, ...]:
         """See ``Store.page_letters``."""
@@ -249,15 +236,15 @@ class MemoryStore:
 
     def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
         """See ``Store.page_events``."""
-        sequences = range(max(after, 0) + 1, self._tables.sequence + 1)
-        return tuple(islice(filter(None, (event_of(self._tables, sequence) for sequence in sequences)), max(limit, 0)))
+        return events_of(self._tables, after, limit)
+
+    def event_bounds(self) -> EventBounds:
+        """See ``Store.event_bounds``."""
+        return event_bounds_of(self._tables)
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """See ``Store.page_identities``."""
-        tables = self._tables
-        names = sorted(tables.identities[key] for key, head in tables.heads.items() if not head.is_deleted)
-        page = islice((name for name in names if after is None or name > after), max(limit, 0))
-        return tuple(identity_row_of(self._tables, name, tables.heads[tables.names[name]]) for name in page)
+        return identities_of(self._tables, after, limit)
 
     def read_standings(
         self, identities: Sequence[AgentIdentity], *, snapshots: SnapshotLook

@@ -10,38 +10,38 @@ from attrs import evolve
 
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
-from meerkat_actors.records.commits import RefusalReason, Refused
+from meerkat_actors.records.commits import RefusalReason
 from meerkat_actors.records.effects import (
     AppendTurn,
     ChargeRun,
     CreateIdentity,
     EndInput,
     InsertInput,
-    SendMail,
     SetConfig,
     SettleLetter,
     Stage,
-    TakeMail,
 )
 from meerkat_actors.records.ids import (
-    AdmissionSequence,
     CheckpointVersion,
     Generation,
-    IdentityKey,
     RunId,
 )
-from meerkat_actors.records.inputs import InputState, Lane, Letter
+from meerkat_actors.records.inputs import InputState, Letter
 from meerkat_actors.records.outcomes import DEAD_LETTERS, AbandonReason
 from meerkat_actors.store.fencing import refused
+from meerkat_actors.store.memory_agenda import AGENDA_APPLY
 from meerkat_actors.store.memory_continuity import CONTINUITY_APPLY
 from meerkat_actors.store.memory_journal import JOURNAL_APPLY
 from meerkat_actors.store.memory_lives import LIVES_APPLY
+from meerkat_actors.store.memory_mail import MAIL_APPLY
 from meerkat_actors.store.memory_runtime import RUNTIME_APPLY
 from meerkat_actors.store.memory_sharing import SHARING_APPLY
 from meerkat_actors.store.memory_tables import GivenRow, HeadRow, ProgressRow
 from meerkat_actors.store.memory_work import (
     No,
     Work,
+    admission_taken,
+    admit,
     creation_mismatch,
     find_admission,
     find_duplicate,
@@ -100,7 +100,7 @@ def _insert(effect: InsertInput, index: int, work: Work) -> No | None:
     if duplicate is not None:
         return duplicate
     if effect.admission in tables.admitted.get(identity, ()):
-        return _admission_taken(index, effect.admission)
+        return admission_taken(index, effect.admission)
     sequence = work.next_sequence()
     tables.put(
         tables.given,
@@ -120,23 +120,7 @@ def _insert(effect: InsertInput, index: int, work: Work) -> No | None:
     tables.put(tables.by_input_id, effect.input_id, sequence)
     if effect.idempotency_key is not None:
         tables.put(tables.by_idempotency_key, (identity, effect.idempotency_key), sequence)
-    _admit(work, sequence, effect)
-    return None
-
-
-def _take(effect: TakeMail, index: int, work: Work) -> No | None:
-    tables, identity = work.tables, work.fence.key
-    sent = tables.sent.get(identity, {})
-    if effect.sequence not in sent or sent[effect.sequence] != effect.sender_key:
-        return refused(
-            RefusalReason.INPUT_STATE_CONFLICT, index, f"sequence {effect.sequence} is no mail waiting from that sender"
-        )
-    if any(older < effect.sequence and sender == effect.sender_key for older, sender in sent.items()):
-        return refused(RefusalReason.NOT_HEAD_OF_PAIR, index, "an older message of that sender waits")
-    if effect.admission in tables.admitted.get(identity, ()):
-        return _admission_taken(index, effect.admission)
-    tables.drop(sent, effect.sequence)
-    _admit(work, effect.sequence, effect)
+    admit(work, sequence, effect)
     return None
 
 
@@ -165,7 +149,11 @@ def _end(effect: EndInput, index: int, work: Work) -> No | None:
         return state_conflict(index, effect.admission, now, f"staged for run {effect.run_id}")
     abandoned = effect.abandoned
     if abandoned is None:
-        _move(work, sequence, now, state=InputState.CONSUMED, run_id=now.run_id, position=now.position, turn=work.turn)
+        turn, is_owed = work.turn, effect.owes
+        state, run_id, position = InputState.CONSUMED, now.run_id, now.position
+        _move(work, sequence, now, state=state, run_id=run_id, position=position, turn=turn, is_owed=is_owed)
+        if is_owed:
+            work.tables.put(work.tables.of(work.tables.owed, work.fence.key), effect.admission, sequence)
     else:
         letter = Letter.DEAD if abandoned.reason in DEAD_LETTERS else Letter.NONE
         attempts = now.attempts + (abandoned.reason is AbandonReason.ATTEMPTS_EXHAUSTED)
@@ -181,38 +169,6 @@ def _settle(effect: SettleLetter, index: int, work: Work) -> No | None:
     if now is None or now.letter is not Letter.DEAD:
         return state_conflict(index, effect.admission, now, "a dead letter that waits")
     work.tables.put(work.tables.progress, sequence, evolve(now, letter=Letter.SETTLED))
-    return None
-
-
-def _send(effect: SendMail, index: int, work: Work) -> No | None:
-    tables = work.tables
-    recipient = tables.names.get(effect.recipient)
-    if recipient is None:
-        recipient = IdentityKey(work.next_key())
-        name_key(tables, effect.recipient, recipient)
-    duplicate = find_duplicate(tables, index, recipient, effect.input_id, effect.digest, None)
-    if duplicate is not None:
-        return duplicate
-    sequence = work.next_sequence()
-    sender = work.fence.key
-    tables.put(
-        tables.given,
-        sequence,
-        GivenRow(
-            sequence,
-            recipient,
-            effect.input_id,
-            effect.kind,
-            effect.content,
-            effect.digest,
-            sender,
-            None,
-            effect.header,
-        ),
-    )
-    tables.put(tables.by_input_id, effect.input_id, sequence)
-    tables.put(tables.progress, sequence, ProgressRow(InputState.SENT, None, None, 0, 0, 0, None, 0))
-    tables.put(tables.of(tables.sent, recipient), sequence, sender)
     return None
 
 
@@ -250,21 +206,10 @@ def _append(effect: AppendTurn, _: int, work: Work) -> No | None:
             head.is_deleted,
             head.owner,
             head.desired,
+            head.mail_floor,
         ),
     )
     return None
-
-
-def _admit(work: Work, sequence: int, effect: InsertInput | TakeMail) -> None:
-    tables, key, lane, run_id = work.tables, work.fence.key, effect.lane, effect.run_id
-    if lane is Lane.NONE:
-        state = InputState.CONSUMED
-    else:
-        state = InputState.QUEUED if run_id is None else InputState.STAGED
-        tables.put(tables.of(tables.open, key), sequence, None)
-    row = ProgressRow(state, effect.admission, run_id, 0, 0, 0, None, 0, effect.policy, lane)
-    tables.put(tables.progress, sequence, row)
-    tables.put(tables.of(tables.admitted, key), effect.admission, sequence)
 
 
 def _move(
@@ -276,6 +221,7 @@ def _move(
     run_id: RunId | None,
     position: int,
     turn: int = 0,
+    is_owed: bool = False,
 ) -> None:
     # Spelled out: each turn does it twice, and evolve takes five times as long.
     row = ProgressRow(
@@ -291,12 +237,9 @@ def _move(
         now.lane,
         position,
         now.letter,
+        is_owed,
     )
     work.tables.put(work.tables.progress, sequence, row)
-
-
-def _admission_taken(index: int, admission: AdmissionSequence) -> Refused:
-    return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is taken")
 
 
 _APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = MappingProxyType(
@@ -304,14 +247,14 @@ _APPLY: Final[MappingProxyType[type, Callable[[Any, int, Work], No | None]]] = M
         CreateIdentity: _create,
         SetConfig: _configure,
         InsertInput: _insert,
-        TakeMail: _take,
         Stage: _stage,
         ChargeRun: _charge,
         EndInput: _end,
         SettleLetter: _settle,
-        SendMail: _send,
         AppendTurn: _append,
+        **AGENDA_APPLY,
         **LIVES_APPLY,
+        **MAIL_APPLY,
         **JOURNAL_APPLY,
         **CONTINUITY_APPLY,
         **RUNTIME_APPLY,

@@ -18,15 +18,19 @@ from meerkat_actors.store.runtime_refusing import session_refusal
 
 
 def _desire(effect: SetDesired, _: int, work: Work) -> No | None:
+    if effect.desired is Desired.STOPPED:
+        _raise_mail_floor(work)
     _change(work, desired=effect.desired)
     return None
 
 
 def _begin_generation(effect: BeginGeneration, index: int, work: Work) -> No | None:
+    _raise_mail_floor(work)
     return _next_life(work, index, effect.session_id)
 
 
 def _bury(_: Bury, __: int, work: Work) -> No | None:
+    _raise_mail_floor(work)
     _change(work, is_deleted=True, desired=Desired.DESTROYED)
     return None
 
@@ -57,6 +61,11 @@ def _next_life(work: Work, index: int, session_id: SessionId) -> Refused | None:
         desired=Desired.OPEN,
     )
     return None
+
+
+def _raise_mail_floor(work: Work) -> None:
+    """Whatever waits can't be taken any more."""
+    _change(work, mail_floor=work.tables.sequence)
 
 
 def _change(work: Work, **changes: object) -> None:

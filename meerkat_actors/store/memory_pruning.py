@@ -48,7 +48,8 @@ def _inputs(tables: Tables, order: PruneOrder, after: Key) -> Iterator[Looked]:
         key, now = given.identity, tables.progress[sequence]
         if key not in newest:
             newest[key] = max(tables.admitted.get(key, ()), default=0)
-        rank = newest[key] - (now.admission or 0)
+        # Of mail that was returned no admission tells how old it is: any number keeps it.
+        rank = 0 if now.admission is None else newest[key] - now.admission
         head = tables.heads.get(key)
         is_agents = head is not None and head.kind[:1] != "@"
         may_go = is_agents and given.content and order.forgets_input(now.state, uuid_bytes(given.input_id), rank)
@@ -102,6 +103,28 @@ def _journals(tables: Tables, _: PruneOrder, after: Key) -> Iterator[Looked]:
         yield (key, run, name, nth), len(entry.arguments) + len(entry.result), forget
 
 
+def _events(tables: Tables, order: PruneOrder, after: Key) -> Iterator[Looked]:
+    if order.events_before_ms is None:
+        return
+    following = 0
+    for sequence in tables.events.beyond(after[0] if after else None):
+        following = max(following, sequence)
+        while following <= tables.sequence and following not in tables.given:
+            following += 1
+        given = tables.given.get(following)
+        may_go = order.forgets_event(None if given is None else uuid_bytes(given.input_id))
+        size = len(tables.events.rows[sequence].body)
+        yield (sequence,), size, _untelling(tables, sequence) if may_go else None
+
+
+def _untelling(tables: Tables, sequence: int) -> Callable[[], None]:
+    def forget() -> None:
+        tables.events.drop(tables, sequence)
+        tables.event_floor = max(tables.event_floor, sequence)
+
+    return forget
+
+
 def _behind(rows: Iterable[Key], after: Key) -> list[Key]:
     return sorted(row for row in rows if row > after)
 
@@ -120,5 +143,6 @@ _CHORES: Final[Mapping[PruneKind, Callable[[Tables, PruneOrder, Key], Iterator[L
         PruneKind.SNAPSHOTS: _snapshots,
         PruneKind.DOCUMENTS: _documents,
         PruneKind.JOURNALS: _journals,
+        PruneKind.EVENTS: _events,
     }
 )

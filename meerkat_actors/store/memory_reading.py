@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import islice
 
-from meerkat_actors.records.activation import Head, IdentityRow
-from meerkat_actors.records.agent_config import AgentConfig
+from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
-from meerkat_actors.records.codec import decode_header, decode_state
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey
-from meerkat_actors.records.inputs import InputRow, Letter, Letterhead, Mail
-from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
-from meerkat_actors.store.memory_tables import GivenRow, HeadRow, Tables
-from meerkat_actors.store.recovery import OpenRow
-
-
-def state_of(tables: Tables, head: HeadRow | None) -> bytes | None:
-    return None if head is None or not head.last_state else decode_state(tables.turns[head.last_state].body)
-
-
-def open_rows_of(tables: Tables, key: IdentityKey) -> list[OpenRow]:
-    rows = [_open_row(tables, sequence) for sequence in tables.open.get(key, ())]
-    rows.sort(key=lambda row: row.admission)
-    return rows
-
-
-def _open_row(tables: Tables, sequence: int) -> OpenRow:
-    given, now = tables.given[sequence], tables.progress[sequence]
-    assert now.admission is not None
-    return OpenRow(
-        now.admission,
-        given.input_id,
-        given.kind,
-        now.state,
-        given.content,
-        given.digest,
-        None if given.sender is None else tables.identities[given.sender],
-        now.run_id,
-        now.attempts,
-        now.interruptions,
-        now.not_before_ms,
-        given.header,
-        now.policy,
-        now.lane,
-        now.position,
-    )
+from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity
+from meerkat_actors.records.inputs import InputRow, Letter, Letterhead
+from meerkat_actors.records.stored_events import EventBounds, StoredEvent, StoredEventKind
+from meerkat_actors.store.memory_tables import HeadRow, Tables
 
 
 def input_row_of(tables: Tables, sequence: int) -> InputRow:
@@ -86,6 +51,21 @@ def letters_of(tables: Tables, identity: AgentIdentity | None, after: int, limit
     )
 
 
+def inputs_of(
+    tables: Tables, identity: AgentIdentity, after: int | None, limit: int, *, newest_first: bool
+) -> tuple[InputRow, ...]:
+    key = tables.names.get(identity)
+    if key is None:
+        return ()
+    admitted = tables.admitted.get(key, {})
+
+    def is_beyond(admission: AdmissionSequence) -> bool:
+        return after is None or (admission < after if newest_first else admission > after)
+
+    page = islice(filter(is_beyond, sorted(admitted, reverse=newest_first)), max(limit, 0))
+    return tuple(input_row_of(tables, admitted[admission]) for admission in page)
+
+
 def turns_of(tables: Tables, identity: AgentIdentity, before: int | None, limit: int) -> tuple[TurnRow, ...]:
     key = tables.names.get(identity)
     head = None if key is None else tables.heads.get(key)
@@ -102,13 +82,7 @@ def turns_of(tables: Tables, identity: AgentIdentity, before: int | None, limit:
     return tuple(page)
 
 
-def mail_of(tables: Tables, row: GivenRow) -> Mail:
-    sender = None if row.sender is None else tables.identities[row.sender]
-    header = None if row.header is None else decode_header(row.header, row.kind)
-    return Mail(row.sequence, row.sender, sender, row.input_id, row.kind, row.content, header)
-
-
-def event_of(tables: Tables, sequence: int) -> StoredEvent | None:
+def _event_of(tables: Tables, sequence: int) -> StoredEvent | None:
     turn = tables.turns.get(sequence)
     if turn is not None:
         return StoredEvent(
@@ -119,9 +93,22 @@ def event_of(tables: Tables, sequence: int) -> StoredEvent | None:
             sender=None,
             run_id=turn.run_id,
             version=turn.version,
+            body=turn.body,
+        )
+    told = tables.events.rows.get(sequence)
+    if told is not None:
+        return StoredEvent(
+            sequence=sequence,
+            kind=StoredEventKind.FACTS,
+            identity=tables.identities[told.identity],
+            input_id=None,
+            sender=None,
+            run_id=None,
+            version=None,
+            body=told.body,
         )
     given = tables.given.get(sequence)
-    if given is None:  # of a unit that was refused
+    if given is None:  # of a unit that was refused, or of facts that were pruned
         return None
     return StoredEvent(
         sequence=sequence,
@@ -131,37 +118,31 @@ def event_of(tables: Tables, sequence: int) -> StoredEvent | None:
         sender=None if given.sender is None else tables.identities[given.sender],
         run_id=None,
         version=None,
+        input_kind=given.kind,
     )
 
 
-def identity_row_of(tables: Tables, name: AgentIdentity, head: HeadRow) -> IdentityRow:
+def events_of(tables: Tables, after: int, limit: int) -> tuple[StoredEvent, ...]:
+    sequences = range(max(after, 0) + 1, tables.sequence + 1)
+    return tuple(islice(filter(None, (_event_of(tables, sequence) for sequence in sequences)), max(limit, 0)))
+
+
+def event_bounds_of(tables: Tables) -> EventBounds:
+    # Its state is never restored, so its first epoch is its last.
+    return EventBounds(epoch=1, floor=tables.event_floor, last=tables.sequence)
+
+
+def identities_of(tables: Tables, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
+    names = sorted(tables.identities[key] for key, head in tables.heads.items() if not head.is_deleted)
+    page = islice((name for name in names if after is None or name > after), max(limit, 0))
+    return tuple(_identity_row_of(tables, name, tables.heads[tables.names[name]]) for name in page)
+
+
+def _identity_row_of(tables: Tables, name: AgentIdentity, head: HeadRow) -> IdentityRow:
     return IdentityRow(
         identity=name,
         kind=head.kind,
         generation=head.generation,
         version=head.version,
         message_count=head.message_count,
-    )
-
-
-def config_of(versions: Mapping[int, bytes] | None) -> AgentConfig | None:
-    if not versions:
-        return None
-    version = max(versions)
-    return AgentConfig(version, versions[version])
-
-
-def head_of(row: HeadRow) -> Head:
-    return Head(
-        kind=row.kind,
-        token=row.token,
-        generation=row.generation,
-        version=row.version,
-        session_id=row.session_id,
-        digest=row.digest,
-        message_count=row.message_count,
-        sends=row.sends,
-        owner=row.owner,
-        desired=row.desired,
-        is_buried=row.is_deleted,
     )

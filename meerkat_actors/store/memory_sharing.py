@@ -13,6 +13,7 @@ from meerkat_actors.records.effects import Claim, Release
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.leases import Lease
 from meerkat_actors.store.fencing import held_elsewhere
+from meerkat_actors.store.memory_mail import has_mail
 from meerkat_actors.store.memory_tables import HeadRow, Tables
 from meerkat_actors.store.memory_work import No, Work
 
@@ -63,12 +64,13 @@ class MemoryLeases:
 
 
 def unheld_work(tables: Tables, owner: int) -> tuple[AgentIdentity, ...]:
-    """Agents with open input or mail that no other owner holds, in the order of their names."""
+    """Agents with something to do that no other owner holds, in the order of their names."""
     return tuple(
         sorted(
             tables.identities[key]
             for key, head in tables.heads.items()
-            if (tables.open.get(key) or tables.sent.get(key)) and _may_serve(tables, head, owner)
+            if (tables.open.get(key) or tables.bound.get(key) or has_mail(tables, key))
+            and _may_serve(tables, head, owner)
         )
     )
 
@@ -76,12 +78,14 @@ def unheld_work(tables: Tables, owner: int) -> tuple[AgentIdentity, ...]:
 def unheld_mail(tables: Tables, owner: int, after: int) -> tuple[AgentIdentity, ...]:
     """Those of them with mail that came after the sequence ``after``."""
     return tuple(
-        identity
-        for identity in unheld_work(tables, owner)
-        if max(tables.sent.get(tables.names[identity], ()), default=0) > after
+        identity for identity in unheld_work(tables, owner) if has_mail(tables, tables.names[identity], after=after)
     )
 
 
+def is_held(tables: Tables, head: HeadRow, owner: int) -> bool:
+    """Whether another owner holds the identity."""
+    return head.owner != owner and head.owner in tables.owners
+
+
 def _may_serve(tables: Tables, head: HeadRow, owner: int) -> bool:
-    is_held = head.owner != owner and head.owner in tables.owners
-    return not is_held and not head.is_deleted and head.kind[:1] != "@"
+    return not is_held(tables, head, owner) and not head.is_deleted and head.kind[:1] != "@"

@@ -17,6 +17,7 @@ from meerkat_actors.records.ids import (
     Generation,
     IdentityKey,
     InputId,
+    OperationId,
     RunId,
     SessionId,
 )
@@ -25,6 +26,7 @@ from meerkat_actors.records.leases import Lease
 from meerkat_actors.records.runs import JournalEntry
 from meerkat_actors.records.standing import Former, SnapshotRow
 from meerkat_actors.records.status import Desired
+from meerkat_actors.store.memory_lines import Line
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -51,6 +53,8 @@ class HeadRow:
     owner: int
     """The incarnation that claimed it last; 0 once released."""
     desired: Desired = Desired.OPEN
+    mail_floor: int = 0
+    """The sequence up to which mail can't be taken any more."""
 
 
 @hot
@@ -85,6 +89,28 @@ class ProgressRow:
     lane: Lane = Lane.QUEUE
     position: int = 0
     letter: Letter = Letter.NONE
+    is_owed: bool = False
+    """Whether its answer is owed."""
+
+
+@hot
+class TimerRow:
+    """One timer. Replaced as a whole, never changed in place."""
+
+    rowid: int
+    """Kept while it is there; of two timers that are due at once the lower one goes first."""
+    due_ms: int
+    body: bytes
+    last: AdmissionSequence
+    fired: int
+
+
+@hot
+class EventRow:
+    """What a unit told that none of its other rows says."""
+
+    identity: IdentityKey
+    body: bytes
 
 
 @frozen
@@ -116,7 +142,7 @@ class Tables:
         self.incarnation: int = 0
         self.was_clean: bool = True
         self.sequence: int = 0
-        """The last one given out, of inputs and boundaries. No undoing brings it back."""
+        """The last one given out, of inputs, boundaries and events. No undoing brings it back."""
         self.key: int = 0
         """The last one given out, of identities. No undoing brings it back."""
         self.running: set[int] = set()
@@ -133,7 +159,7 @@ class Tables:
         self.given: dict[int, GivenRow] = {}
         self.progress: dict[int, ProgressRow] = {}
         self.admitted: dict[IdentityKey, dict[AdmissionSequence, int]] = {}
-        self.sent: dict[IdentityKey, dict[int, IdentityKey | None]] = {}
+        self.sent: dict[tuple[IdentityKey, Lane], Line[int, IdentityKey | None]] = {}
         """Sequences of mail not yet taken, each with its sender; None is from outside."""
         self.open: dict[IdentityKey, dict[int, None]] = {}
         """Sequences of admitted inputs without an outcome."""
@@ -144,6 +170,23 @@ class Tables:
         self.receipts: dict[tuple[IdentityKey, RunId], dict[int, int]] = {}
         """Of each run, the boundaries of its receipts, by their sequence."""
         self.journals: dict[tuple[IdentityKey, RunId], dict[tuple[str, int], JournalEntry]] = {}
+        self.owed: dict[IdentityKey, dict[AdmissionSequence, int]] = {}
+        """Sequences of consumed requests whose answers are owed."""
+        self.timers: dict[IdentityKey, Line[str, TimerRow]] = {}
+        self.due: Line[tuple[int, int], tuple[IdentityKey, str]] = Line()
+        """Timers of all, by their times and rows."""
+        self.due_of: dict[IdentityKey, Line[tuple[int, str], None]] = {}
+        """Timers of each, by their times and names."""
+        self.timer: int = 0
+        """The last row of a timer given out. No undoing brings it back."""
+        self.operations: dict[IdentityKey, dict[OperationId, bytes]] = {}
+        self.bound: dict[IdentityKey, dict[OperationId, None]] = {}
+        """Those of them that end with their process."""
+        self.events: Line[int, EventRow] = Line()
+        self.event_floor: int = 0
+        """Events up to this sequence may have been pruned."""
+        self.unsettled: list[tuple[Line[Any, Any], Any]] = []
+        """Keys whose places may be empty once it is known what stays."""
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 
     def put(self, table: dict[K, V], key: K, value: V) -> None:
@@ -163,9 +206,17 @@ class Tables:
             rows = table[key] = {}
         return rows
 
+    def line(self, table: dict[Key, Line[K, V]], key: Key) -> Line[K, V]:
+        """The same, of rows that have an order."""
+        rows = table.get(key)
+        if rows is None:
+            rows = table[key] = Line()
+        return rows
+
     def keep(self) -> None:
         """Make what was changed since the last ``keep`` final."""
         self._undo.clear()
+        self._settle()
 
     def undo(self) -> None:
         """Put back everything that was changed since the last ``keep``."""
@@ -175,6 +226,12 @@ class Tables:
                 del table[key]
             else:
                 table[key] = before
+        self._settle()
+
+    def _settle(self) -> None:
+        for line, key in self.unsettled:
+            line.settle(key)
+        self.unsettled.clear()
 
 
 Counter = Callable[[], int]

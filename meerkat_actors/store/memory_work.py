@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from meerkat_actors.records.commits import DuplicateInput, HeldElsewhere, RefusalReason, Refused
+from meerkat_actors.records.effects import InsertInput, TakeMail
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
-from meerkat_actors.records.inputs import InputState
+from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.store.fencing import creation_refusal, refused
 from meerkat_actors.store.memory_tables import Counter, ProgressRow, Tables
 
@@ -74,6 +75,24 @@ def find_admission(work: Work, admission: AdmissionSequence) -> tuple[int, Progr
     """An admitted input's sequence, and where it is; 0 and None if there is none."""
     sequence = work.tables.admitted.get(work.fence.key, {}).get(admission)
     return (0, None) if sequence is None else (sequence, work.tables.progress[sequence])
+
+
+def admit(work: Work, sequence: int, effect: InsertInput | TakeMail) -> None:
+    """Let an input have its admission sequence, and be where the effect says."""
+    tables, key, lane, run_id = work.tables, work.fence.key, effect.lane, effect.run_id
+    if lane is Lane.NONE:
+        state = InputState.CONSUMED
+    else:
+        state = InputState.QUEUED if run_id is None else InputState.STAGED
+        tables.put(tables.of(tables.open, key), sequence, None)
+    row = ProgressRow(state, effect.admission, run_id, 0, 0, 0, None, 0, effect.policy, lane)
+    tables.put(tables.progress, sequence, row)
+    tables.put(tables.of(tables.admitted, key), effect.admission, sequence)
+
+
+def admission_taken(index: int, admission: AdmissionSequence) -> Refused:
+    """Another input has that admission sequence."""
+    return refused(RefusalReason.INPUT_STATE_CONFLICT, index, f"admission {admission} is taken")
 
 
 def is_staged(row: ProgressRow, run_id: RunId) -> bool:

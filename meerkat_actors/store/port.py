@@ -19,9 +19,11 @@ from meerkat_actors.records.effects import OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.leases import News
+from meerkat_actors.records.mail import Recipient, Returnable
 from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
-from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.records.stored_events import EventBounds, StoredEvent
+from meerkat_actors.records.timers import DueLook, Timer, TimerCursor
 
 
 class Store(Protocol):
@@ -84,7 +86,8 @@ class Store(Protocol):
         """Commit what a runtime writes under its own fence, in a transaction of its own.
 
         ``Committed`` tells version 0. Refused: ``STALE_OWNER`` for another incarnation than the one that serves,
-        ``NOT_FOUND`` and ``DELETED`` for a recipient that does not exist.
+        ``NOT_FOUND`` and ``DELETED`` for the recipient of an input that does not exist. Mail that is returned is
+        ended where it can't be taken, row by row; what can be is left alone, and that is no refusal.
 
         Raises:
             StoreError: the outcome is unknown.
@@ -108,13 +111,49 @@ class Store(Protocol):
         ...
 
     def pending_mail(self, key: IdentityKey, *, limit: int) -> tuple[Mail, ...]:
-        """The oldest ``sent`` rows of a recipient, in commit order."""
+        """The oldest ``sent`` rows of a recipient that may be taken: those that steer first, each in commit order.
+
+        Without what is below the mail floor.
+        """
+        ...
+
+    def recipients_with_mail(self, *, after: int, limit: int) -> tuple[Recipient, ...]:
+        """Identities, existing or not, that have ``sent`` rows, in the order of their keys, from beyond ``after``.
+
+        The cost grows with how many there are, not with how much mail they have.
+        """
+        ...
+
+    def undeliverable_mail(
+        self, identity: AgentIdentity, *, absent_before_ms: int, limit: int
+    ) -> tuple[Returnable, ...]:
+        """The oldest ``sent`` rows of a recipient that can't be taken any more, see ``ReturnMail``, and why.
+
+        Why: ``DESTROYED``, ``RETIRED``, ``UNDELIVERABLE`` for one that does not exist, and for what is below the
+        mail floor ``STOPPED`` while the recipient is stopped, else ``RESET``.
+        """
+        ...
+
+    def due_timers(self, *, now_ms: int, after: TimerCursor | None, limit: int) -> DueLook:
+        """Whose timers are due at ``now_ms``, in the order of their times, of ``limit`` timers beyond ``after``.
+
+        Without those of identities that another runtime holds, that are stopped or retired, or that were destroyed.
+        """
+        ...
+
+    def due_timers_of(self, key: IdentityKey, *, now_ms: int, limit: int) -> tuple[Timer, ...]:
+        """The timers of one identity that are due at ``now_ms``, in the order of their times, then names."""
+        ...
+
+    def page_timers(self, identity: AgentIdentity, *, after: str | None, limit: int) -> tuple[Timer, ...]:
+        """The timers of an identity in the order of their names, from beyond ``after``."""
         ...
 
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
-        """Existing agents with an open input or mail that no other runtime holds, in the order of their names.
+        """Existing agents with something to do that no other runtime holds, in the order of their names.
 
-        What a facade serves (its kind begins with @) is no agent.
+        An open input, mail that may be taken, or an operation that ends with its process. What a facade serves
+        (its kind begins with @) is no agent.
         """
         ...
 
@@ -154,8 +193,12 @@ class Store(Protocol):
         """What happened in the whole store, oldest first, from beyond the sequence ``after`` (0: the beginning).
 
         Units that were committed later have higher sequences; among the events of one unit the order
-        is the store's own. The cost grows with ``limit`` only.
+        is the store's own. The cost grows with ``limit`` only. What was pruned is missing, see ``event_bounds``.
         """
+        ...
+
+    def event_bounds(self) -> EventBounds:
+        """Between which sequences ``page_events`` tells everything."""
         ...
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:

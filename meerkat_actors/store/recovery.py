@@ -7,12 +7,14 @@ from typing import Final
 
 from meerkat_actors.machines.policy import policy_of
 from meerkat_actors.records.activation import Activation, Broken, Head
+from meerkat_actors.records.agenda_codec import decode_operation
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import content_digest, decode_header
 from meerkat_actors.records.continuity import OPAQUE_KIND
 from meerkat_actors.records.hot import hot
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, IdentityKey, InputId, RunId
 from meerkat_actors.records.inputs import InputKind, InputState, Lane, OpenInput
+from meerkat_actors.records.mail import Owed
 from meerkat_actors.records.runs import Journal, Run
 from meerkat_actors.records.status import Desired
 
@@ -50,6 +52,18 @@ class OpenRow:
 
 
 @hot
+class OwedRow:
+    """A consumed request whose answer is owed, as a store finds it."""
+
+    admission: AdmissionSequence
+    input_id: InputId
+    kind: InputKind
+    sender: AgentIdentity | None
+    header: bytes | None
+    """Canonical JSON; None for its kind's default."""
+
+
+@hot
 class IdentityRows:
     """What one read transaction found of one identity."""
 
@@ -62,6 +76,13 @@ class IdentityRows:
     """In admission order."""
     admissions: int
     has_mail: bool
+    """Above the mail floor."""
+    next_due_ms: int = 0
+    """Of its timers; 0 for none."""
+    owed: Sequence[OwedRow] = ()
+    """In admission order."""
+    operations: Sequence[bytes] = ()
+    """Bodies, in the order of their ids."""
 
 
 def assemble(rows: IdentityRows, journal_of: Callable[[RunId], Journal]) -> Activation | Broken:
@@ -75,6 +96,9 @@ def assemble(rows: IdentityRows, journal_of: Callable[[RunId], Journal]) -> Acti
     try:
         run, parked = _run(first, journal_of), _run(second, journal_of)
         queued = tuple(_open_input(row) for row in rows.open if row.state is InputState.QUEUED)
+        owed = tuple(_owed(row) for row in rows.owed)
+        for body in rows.operations:
+            decode_operation(body)  # or its owner would stumble over it, again and again
     except ValueError as error:
         return Broken(identity=rows.identity, reason=ROW_UNREADABLE, detail=str(error))
     return Activation(
@@ -88,6 +112,9 @@ def assemble(rows: IdentityRows, journal_of: Callable[[RunId], Journal]) -> Acti
         admissions=rows.admissions,
         has_mail=rows.has_mail,
         parked=parked,
+        next_due_ms=rows.next_due_ms,
+        owed=owed,
+        operations=tuple(rows.operations),
     )
 
 
@@ -163,6 +190,14 @@ def _open_input(row: OpenRow) -> OpenInput:
         row.attempts,
         row.interruptions,
     )
+
+
+def _owed(row: OwedRow) -> Owed:
+    if row.sender is None:
+        problem = f"the answer to input {row.input_id} is owed to nobody"
+        raise ValueError(problem)
+    correlation_id = None if row.header is None else decode_header(row.header, row.kind).correlation_id
+    return Owed(row.admission, row.input_id, row.sender, correlation_id)
 
 
 def _place(member: OpenRow) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from meerkat_actors.records.agenda_effects import DropOperation, PutOperation
 from meerkat_actors.records.commits import RefusalReason, Refused
 from meerkat_actors.records.continuity_effects import CreateRecord
 from meerkat_actors.records.effects import (
@@ -22,9 +23,11 @@ from meerkat_actors.records.effects import (
     EndInput,
     InsertInput,
     OwnerUnit,
+    PostInput,
     RecordStep,
     Recreate,
     ResolveStep,
+    ReturnMail,
     SendMail,
     Stage,
     TakeMail,
@@ -55,6 +58,8 @@ _IDS: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
         Recreate: ("session_id",),
         MoveInput: ("run_id", "was_run"),
         RecordReceipt: ("run_id",),
+        PutOperation: ("operation_id",),
+        DropOperation: ("operation_id",),
     }
 )
 """The ids of each effect; None where there is none. The continuity facade's are looked at with their ranges."""
@@ -71,16 +76,35 @@ def spelling_refusal(unit: Unit) -> Refused | None:
 
 def post_refusal(unit: OwnerUnit) -> Refused | None:
     """The same for what a runtime writes under its own fence, with its ranges."""
-    effect = unit.effect
-    fits = (
-        is_counter(unit.fence.owner)
-        and is_uuid(effect.input_id)
+    posted = unit.effect
+    effects: tuple[PostInput | ReturnMail, ...] = (posted,) if isinstance(posted, PostInput) else posted
+    for index, effect in enumerate(effects):
+        fits = _post_fits(effect) if isinstance(effect, PostInput) else _return_fits(effect)
+        if not fits or not is_counter(unit.fence.owner):
+            problem = f"{type(effect).__name__} is out of range, or no row takes it"
+            return refused(RefusalReason.OUT_OF_RANGE, index, problem)
+    return None
+
+
+def _post_fits(effect: PostInput) -> bool:
+    return (
+        is_uuid(effect.input_id)
         and _is_name(effect.recipient)
         and len(effect.digest) == _DIGEST_BYTES
         and (effect.idempotency_key is None or is_unicode(effect.idempotency_key))
         and (effect.header is None or type(effect.header) is bytes)
     )
-    return None if fits else refused(RefusalReason.OUT_OF_RANGE, 0, "PostInput is out of range, or no row takes it")
+
+
+def _return_fits(effect: ReturnMail) -> bool:
+    return (
+        is_counter(effect.sequence)
+        and effect.sequence > 0
+        and is_counter(effect.absent_before_ms)
+        and _is_name(effect.recipient)
+        and is_unicode(effect.abandoned.detail)
+        and (effect.answer is None or _post_fits(effect.answer))
+    )
 
 
 def _is_spelled(effect: Effect, unit: Unit) -> bool:

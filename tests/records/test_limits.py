@@ -17,6 +17,8 @@ COUNTS: Final = tuple(each for each in fields(Limits) if TYPES[each.name] is int
 NUMBERS: Final = tuple(each for each in fields(Limits) if TYPES[each.name] is float)
 POSITIVE: Final = frozenset(
     {
+        "clock_look_seconds",
+        "undeliverable_seconds",
         "begin_notice_seconds",
         "begin_seconds_max",
         "full_retry_seconds",
@@ -26,7 +28,7 @@ POSITIVE: Final = frozenset(
         "restart_window_seconds",
     }
 )
-LEAST: Final = {"control_max": 4, "restarts_max": 0, "suspect_from": 0}
+LEAST: Final = {"owed_max": 0, "control_max": 4, "restarts_max": 0, "suspect_from": 0}
 MOST: Final = {"backoff_jitter": 1}
 
 

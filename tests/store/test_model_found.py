@@ -43,6 +43,8 @@ HOLD_AN_ID: Final[Mapping[str, Callable[[Writer, str], Effect]]] = {
 ASK_FOR_NOTHING: Final[Mapping[str, Callable[[Store], object]]] = {
     "snapshots": lambda store: store.read_snapshots(SessionId(NO_UUID), limit=1),
     "turns": lambda store: store.page_turns(identity("\ud800"), before=None, limit=1),
+    "timers": lambda store: store.page_timers(identity("\ud800"), after=None, limit=1),
+    "undeliverable mail": lambda store: store.undeliverable_mail(identity("\ud800"), absent_before_ms=0, limit=1),
 }
 
 

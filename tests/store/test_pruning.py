@@ -9,14 +9,18 @@ from random import Random
 import pytest
 
 from meerkat_actors.errors import InvalidValueError
+from meerkat_actors.records.agenda_effects import RecordEvents
+from meerkat_actors.records.effects import Bury, OwnerUnit, ReturnMail, SetDesired
+from meerkat_actors.records.fence import OwnerFence
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.pruning import PruneKind, PrunePolicy, minted_ms
+from meerkat_actors.records.status import Desired
 from meerkat_actors.store import MemoryStore, RuntimeStore, Store, open_sqlite
 from meerkat_actors.testing.conformance import looking
 from tests.store.conftest import Restart
-from tests.store.pruning_life import EVERYTHING, NAMES, NOW_MS, POLICIES, live, minted, prune
+from tests.store.pruning_life import DAY_MS, EVERYTHING, NAMES, NOW_MS, POLICIES, live, minted, prune
 from tests.store.runtime_writing import RUN, seen
-from tests.store.writing import created, duplicate, end, identity, insert, new_run_id, uuid_of
+from tests.store.writing import created, duplicate, end, identity, insert, new_input_id, new_run_id, send, uuid_of
 
 
 def test_both_stores_forget_the_same(database: Path) -> None:
@@ -39,6 +43,40 @@ def test_both_stores_forget_the_same(database: Path) -> None:
             assert pictures[0] == pictures[1]
         finally:
             sqlite.close()
+
+
+def test_both_stores_forget_the_same_facts_and_returned_mail(database: Path) -> None:
+    for number in range(8):
+        memory, sqlite = MemoryStore(), open_sqlite(database.with_name(f"{number}.db"), synchronous="normal")
+        try:
+            shown = [_pruned_facts(store, Random(number)) for store in (memory, sqlite)]
+            assert shown[0] == shown[1]
+        finally:
+            sqlite.close()
+
+
+def _pruned_facts(store: Store, random: Random) -> list[object]:
+    owner = store.begin().incarnation
+    alice, gone = created(store, "alice"), created(store, "gone")
+    for admission in range(1, 20):
+        if random.random() < 0.7:
+            alice.must_commit(SetDesired(Desired.PAUSED), RecordEvents(b"[%d]" % admission))
+        made = minted(NOW_MS - random.randrange(9) * DAY_MS) if random.random() < 0.9 else new_input_id()
+        alice.must_commit(insert(admission, input_id=made), send("gone", admission, content=b"[%d]" % admission))
+    gone.must_commit(insert(1), Bury())
+    found = store.undeliverable_mail(gone.fence.identity, absent_before_ms=0, limit=random.randrange(20))
+    effects = tuple(ReturnMail(each.mail.sequence, gone.fence.identity, each.abandoned, 0) for each in found)
+    store.post(OwnerUnit(OwnerFence(owner), effects))
+    shown: list[object] = []
+    for policy in (
+        PrunePolicy(events_older_than_seconds=5 * 86_400, keep_inputs=1, dead_letters=True),
+        PrunePolicy(keep_inputs=0),
+        PrunePolicy(events_older_than_seconds=2 * 86_400, keep_inputs=0, dead_letters=True),
+    ):
+        shown.append(prune(store, policy, limit=random.choice((1, 7, 1_000))))
+        events, floor = store.page_events(after=0, limit=1_000), store.event_bounds().floor
+        shown.append([(event.kind, event.identity, event.body, event.sequence <= floor) for event in events])
+    return shown
 
 
 def _shape(store: Store) -> list[object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from attrs import evolve
 
 from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
 from meerkat_actors.records.documents import Document
@@ -33,6 +34,7 @@ def test_thousands_of_random_units_leave_both_stores_equal() -> None:
     # Some batches went through as one group, and some could not.
     assert 0 < tally.grouped < tally.batches, told
     assert tally.restarts > 0, told
+    assert tally.returned > 0, told
     assert tally.at_the_end > 0, told
     assert min(tally.rows.values()) > 0, told
 
@@ -75,6 +77,16 @@ class Careless(MemoryStore):
         ]
 
 
+class Floorless(MemoryStore):
+    """Lets mail be taken that was sent before a stop, a reset or a burial."""
+
+    def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
+        outcomes = super().commit(units)
+        heads = self._tables.heads
+        heads.update({key: evolve(head, mail_floor=0) for key, head in heads.items()})
+        return outcomes
+
+
 class Blind(MemoryStore):
     """Can't be asked for documents."""
 
@@ -85,9 +97,10 @@ class Blind(MemoryStore):
 @pytest.mark.parametrize(
     ("wrong", "units_max"),
     # Mail takes two creations, a sending and a taking, and at most two more that tell.
+    # What is below a floor takes as many, and a word of the operator's.
     # Who is stale presents another's key at worst, and so takes the other's boundary.
-    [(Forgetful, 6), (Careless, 3), (Blind, 2)],
-    ids=["a-difference-in-rows", "a-difference-in-outcomes", "a-failure"],
+    [(Forgetful, 6), (Careless, 3), (Blind, 2), (Floorless, 4)],
+    ids=["a-difference-in-rows", "a-difference-in-outcomes", "a-failure", "a-rule-of-mail"],
 )
 def test_a_store_that_is_wrong_is_found_out_by_a_history_of_few_units(wrong: type[MemoryStore], units_max: int) -> None:
     def opener(_: Path) -> Side:

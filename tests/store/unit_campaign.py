@@ -25,7 +25,7 @@ from tests.store.conftest import MEMORY_FOLDER
 from tests.store.unit_campaign_choosing import choose_unit
 from tests.store.unit_campaign_looking import Asked, differences, everything, sizes
 from tests.store.unit_campaign_shrinking import shrunk
-from tests.store.unit_campaign_sides import RAISED, Batch, Moment, Planned, Restarted, Side, mended
+from tests.store.unit_campaign_sides import RAISED, Batch, Couriered, Moment, Planned, Restarted, Side, mended
 from tests.store.unit_campaign_sight import NAMES, World, authority_of, true_fence
 from tests.store.unit_campaign_tally import Tally, name_of
 
@@ -35,6 +35,8 @@ UNITS_PER_ROUND: Final = 1_000
 BATCH_MAX: Final = 50
 CALM: Final = 0.4
 """How many batches are free of mistakes, so that they go through as one group."""
+COURIER: Final = 0.06
+"""How often a courier comes between two batches."""
 RESTART: Final = 0.03
 """How often the process ends between two batches."""
 
@@ -79,12 +81,18 @@ class Pair:
         if isinstance(moment, Restarted):
             self._restart(moment)
             return
+        if isinstance(moment, Couriered):
+            self._courier(moment)
+            return
         self._do(moment.poison, map(self._mended, moment.planned))
 
     def choose(self, chance: Random, units_max: int) -> None:
         """Do one more random moment, of at most so many units."""
         if chance.random() < RESTART:
             self.go_on(Restarted(clean=chance.random() < 0.5))
+            return
+        if chance.random() < COURIER:
+            self.go_on(Couriered(limit=chance.choice((1, 3, 99))))
             return
         is_calm = chance.random() < CALM
         names = tuple(chance.sample(NAMES, chance.randrange(1, len(NAMES) + 1)))
@@ -104,10 +112,24 @@ class Pair:
             raise DifferenceError(kind=kind, detail=detail)
         self.tally.rows.update(sizes(model))
 
-    def _do(self, poison: int, planned: Iterable[Planned]) -> None:
+    def _courier(self, moment: Couriered) -> None:
+        self._read()
+        self.history.append(moment)
+        one, answers = _asked("the model can't return mail", lambda: self.model.return_mail(moment.limit))
+        two, _ = _asked("the store can't return mail", lambda: self.other.return_mail(moment.limit))
+        if one != two:
+            raise DifferenceError(kind="returned mail", detail=f"the model returned {one}, the store {two}")
+        self.tally.returned += len(one)
+        for answer in answers:
+            self.asked.note_posted(answer)
+
+    def _read(self) -> None:
         _asked("the model can't be read", self.model.read)
         _asked("the store can't be read", self.other.read)
         self.world.known_mail = {InputId(mail) for mail in self.model.mail}
+
+    def _do(self, poison: int, planned: Iterable[Planned]) -> None:
+        self._read()
         outcomes: list[CommitOutcome] = []
         batch = Batch((), poison)
         self.history.append(batch)
@@ -197,7 +219,7 @@ def open_pair(opener: Opener = sqlite_in) -> Generator[Pair, None, None]:
         pair = Pair(Side(MemoryStore()), opener(Path(folder)))
         try:
             for side in (pair.model, pair.other):
-                side.store.begin()
+                side.begin()
             yield pair
         finally:
             for side in (pair.model, pair.other):
@@ -250,6 +272,6 @@ def _smallest(found: DifferenceError, where: str, history: Sequence[Moment], ope
 
 
 def _told(moment: Moment) -> str:
-    if isinstance(moment, Restarted):
+    if not isinstance(moment, Batch):
         return f"  {moment}"
     return "\n".join([f"  batch, poison={moment.poison}", *(f"    {unit}" for unit in moment.units)])

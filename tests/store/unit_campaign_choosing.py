@@ -12,6 +12,7 @@ from meerkat_actors.records.effects import Claim, Effect, EndInput, InsertInput,
 from meerkat_actors.records.ids import AgentIdentity, FencingToken
 from meerkat_actors.records.runtime_effects import RecordReceipt
 from meerkat_actors.store import Store
+from tests.store.unit_campaign_agenda import TELLS, count_sends, tell
 from tests.store.unit_campaign_effects import RUNTIME_MAKERS, append, continuity, create, exhume
 from tests.store.unit_campaign_lives import govern, recreate
 from tests.store.unit_campaign_sides import Planned
@@ -105,6 +106,10 @@ def _runtime(sight: Sight) -> tuple[Effect, ...]:
         effects.append(append(sight))
     if governs:
         effects.append(govern(sight, is_boundary=appends))
+    if not appends and any(isinstance(each, SendMail) for each in effects):
+        effects.insert(0, count_sends(sight))
+    if sight.chance.random() < TELLS:
+        effects.insert(0, tell(sight))
     return tuple(effects)
 
 

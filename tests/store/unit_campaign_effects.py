@@ -41,14 +41,14 @@ from meerkat_actors.records.ids import (
     CheckpointVersion,
     FencingToken,
     Generation,
-    IdentityKey,
     RunId,
 )
 from meerkat_actors.records.inputs import InputKind, InputState, Lane
 from meerkat_actors.records.outcomes import DEAD_LETTERS, Abandoned, AbandonReason
 from meerkat_actors.records.runs import CHECKPOINT
 from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
-from tests.store.unit_campaign_sight import NAMES, STRANGERS, Sight, number_of
+from tests.store.unit_campaign_agenda import agenda
+from tests.store.unit_campaign_sight import NAMES, STRANGERS, Sight, number_of, sender_key
 
 CONTENTS: Final = (b'"one"', b'"two"', b"{}")
 DOCUMENT_KINDS: Final = ("ops", "login")
@@ -60,6 +60,8 @@ RULES: Final = (8, 12)
 """For every kind."""
 SPECIAL: Final = 0.4
 """How often an input or mail is no plain one."""
+REQUESTS: Final = 0.3
+"""How often mail is a request."""
 RECEIPT_RUNS: Final = 3
 """Recent runs of which one gets another receipt."""
 
@@ -82,14 +84,13 @@ def take(sight: Sight) -> TakeMail | None:
     if not sight.mail:
         return None
     mail = sight.mail.pop(0)
-    if mail.sender not in NAMES:  # a stranger's, whose key differs between the stores
+    if mail.sender is not None and mail.sender not in NAMES:  # a stranger's, whose key differs between the stores
         return None
     admission = AdmissionSequence(sight.next_admission)
     sight.next_admission += 1
     lane, policy = _lane_and_rule(sight)
     run = sight.run_for(lane) if lane is not Lane.NONE and sight.chance.random() < 0.4 else None
-    sender = IdentityKey(NAMES.index(mail.sender) + 1)
-    return TakeMail(number_of(mail.input_id), sender, admission, run, policy, lane)
+    return TakeMail(number_of(mail.input_id), sender_key(mail), admission, run, policy, lane)
 
 
 def stage(sight: Sight) -> Stage | None:
@@ -105,7 +106,10 @@ def charge(sight: Sight) -> ChargeRun | None:
 
 
 def consume(sight: Sight) -> EndInput | None:
-    return EndInput(*sight.staged.pop(0), None) if sight.staged else None
+    if not sight.staged:
+        return None
+    admission, run = sight.staged.pop(0)
+    return EndInput(admission, run, None, owes=admission in sight.requests and sight.chance.random() < 0.6)
 
 
 def abandon(sight: Sight) -> EndInput | None:
@@ -169,8 +173,10 @@ def send(sight: Sight) -> SendMail:
     recipient = chance.choice(STRANGERS if chance.random() < 0.1 else NAMES)
     digest = content_digest(content)
     number = chance.randrange(9)
-    kind, header = _kind_and_header(sight, InputKind.PEER_MESSAGE)
-    return SendMail(recipient, sight.world.new_input(), kind, content, digest, number, header)
+    plain = InputKind.PEER_REQUEST if chance.random() < REQUESTS else InputKind.PEER_MESSAGE
+    kind, header = _kind_and_header(sight, plain)
+    lane = Lane.STEER if chance.random() < SPECIAL else Lane.QUEUE
+    return SendMail(recipient, sight.world.new_input(), kind, content, digest, number, header, lane)
 
 
 def _kind_and_header(sight: Sight, plain: InputKind) -> tuple[InputKind, bytes | None]:
@@ -247,6 +253,7 @@ RUNTIME_MAKERS: Final[tuple[tuple[Maker, int], ...]] = (
     (resolve, 3),
     (drop_journal, 2),
     (send, 5),
+    (agenda, 8),
     (configure, 1),
     (append, 4),
     (receipt, 3),

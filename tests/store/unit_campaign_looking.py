@@ -11,16 +11,26 @@ from attrs import Factory, define, evolve
 from meerkat_actors.records.activation import Broken
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.continuity_effects import CreateRecord, RebindSession, ResetRecord
-from meerkat_actors.records.effects import BeginGeneration, CreateIdentity, InsertInput, Recreate, SendMail, Unit
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
+from meerkat_actors.records.effects import (
+    BeginGeneration,
+    CreateIdentity,
+    InsertInput,
+    PostInput,
+    Recreate,
+    SendMail,
+    Unit,
+)
+from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.runtime_effects import BindSession, DropDocument, PutDocument, RecordReceipt
 from meerkat_actors.records.standing import Standing
+from meerkat_actors.records.timers import TimerCursor
 from meerkat_actors.store import Store
 from tests.store.looking import documents, picture
 from tests.store.unit_campaign_sight import NAMES, STRANGERS
 
 EVERYTHING: Final = 1_000_000
 """Rows: no round makes as many."""
+_MOMENTS_MS: Final = (0, 30, 45, COUNTER_MAX)
 PAGE: Final = 7
 """Rows of one page: everything is also read in pages of few."""
 
@@ -60,6 +70,11 @@ class Asked:
                 case _:
                     pass
 
+    def note_posted(self, posted: PostInput) -> None:
+        """Take in what a courier may have inserted."""
+        self.units += 1
+        self.inputs.setdefault(posted.input_id, self.units)
+
 
 _PICTURE: Final = "activations, mail, inputs, turns, work, identities, events, standings and letters"
 
@@ -76,6 +91,11 @@ def everything(store: Store, asked: Asked) -> Album:
         "identities in pages": list(_identities(store)),
         "inputs in pages": {name: list(_inputs(store, name)) for name in names},
         "letters in pages": {name: list(_letters(store, name)) for name in (None, *names)},
+        "timers in pages": {name: list(_timers(store, name)) for name in names},
+        "due timers": [list(_due(store, now_ms)) for now_ms in _MOMENTS_MS],
+        "mail that can't be taken": {name: list(_undeliverable(store, name)) for name in names},
+        "recipients in pages": sorted(_recipients(store)),
+        "events go back to": store.event_bounds().floor,
         "turns in pages": {name: list(_turns(store, name)) for name in names},
         "inputs by id": [_found(store, name, input_id) for input_id in asked.inputs for name in NAMES],
         "snapshots": [documents(store, session) for session in asked.sessions],
@@ -103,6 +123,8 @@ def sizes(album: Album) -> Counter[str]:
             "inputs": sum(map(len, album["inputs in pages"].values())),
             "turns": sum(map(len, album["turns in pages"].values())),
             "events": len(album[_PICTURE][3]),
+            "timers": sum(map(len, album["timers in pages"].values())),
+            "undeliverable": sum(map(len, album["mail that can't be taken"].values())),
             "letters": len(album["letters in pages"][None]),
             "snapshots": sum(map(len, album["snapshots"])),
             "documents": sum(found is not None for found in album["documents"]),
@@ -138,6 +160,40 @@ def _letters(store: Store, name: AgentIdentity | None) -> Iterator[object]:
         assert page[0].row.sequence > after, "a reader who goes on comes to no end"
         yield from ((found.identity, found.row.admission, found.row.input_id) for found in page)
         after = page[-1].row.sequence
+
+
+def _timers(store: Store, name: AgentIdentity) -> Iterator[object]:
+    after: str | None = None
+    while page := store.page_timers(name, after=after, limit=2):
+        yield from page
+        after = page[-1].name
+
+
+def _due(store: Store, now_ms: int) -> Iterator[object]:
+    cursor: TimerCursor | None = None
+    while True:
+        look = store.due_timers(now_ms=now_ms, after=cursor, limit=PAGE)
+        yield from look.identities
+        cursor = look.cursor
+        if cursor is None:
+            yield look.next_due_ms
+            break
+    for standing in store.read_standings(NAMES, snapshots="unread"):
+        if isinstance(standing, Standing):
+            yield from store.due_timers_of(standing.key, now_ms=now_ms, limit=PAGE)
+
+
+def _undeliverable(store: Store, name: AgentIdentity) -> Iterator[object]:
+    found = store.undeliverable_mail(name, absent_before_ms=COUNTER_MAX, limit=EVERYTHING)
+    assert store.undeliverable_mail(name, absent_before_ms=COUNTER_MAX, limit=PAGE) == found[:PAGE]
+    yield from ((each.mail.input_id, each.abandoned) for each in found)
+
+
+def _recipients(store: Store) -> Iterator[AgentIdentity]:
+    after = 0
+    while page := store.recipients_with_mail(after=after, limit=PAGE):
+        yield from (each.identity for each in page)
+        after = page[-1].key
 
 
 def _turns(store: Store, name: AgentIdentity) -> Iterator[object]:

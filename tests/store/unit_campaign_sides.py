@@ -10,7 +10,8 @@ from attrs import Factory, define, evolve, frozen
 
 from meerkat_actors.errors import MeerkatError
 from meerkat_actors.records.activation import Opening
-from meerkat_actors.records.commits import CommitOutcome
+from meerkat_actors.records.codec import content_digest
+from meerkat_actors.records.commits import CommitOutcome, Committed
 from meerkat_actors.records.continuity_effects import (
     BuryRecord,
     DropSnapshots,
@@ -20,8 +21,18 @@ from meerkat_actors.records.continuity_effects import (
     RollBackRecord,
     SaveSnapshot,
 )
-from meerkat_actors.records.effects import AppendTurn, Claim, Effect, Recreate, TakeMail, Unit
-from meerkat_actors.records.fence import IdentityFence
+from meerkat_actors.records.effects import (
+    AppendTurn,
+    Claim,
+    Effect,
+    OwnerUnit,
+    PostInput,
+    Recreate,
+    ReturnMail,
+    TakeMail,
+    Unit,
+)
+from meerkat_actors.records.fence import IdentityFence, OwnerFence
 from meerkat_actors.records.ids import (
     COUNTER_MAX,
     AgentIdentity,
@@ -29,15 +40,20 @@ from meerkat_actors.records.ids import (
     FencingToken,
     Generation,
     IdentityKey,
+    InputId,
     SessionId,
 )
+from meerkat_actors.records.inputs import InputKind, Mail
+from meerkat_actors.records.outcomes import Abandoned, AbandonReason
 from meerkat_actors.records.standing import Authority, Former, Standing
 from meerkat_actors.store import Store, open_sqlite
-from tests.store.unit_campaign_sight import MAIL_MAX, NAMES, true_fence
+from tests.store.unit_campaign_sight import MAIL_MAX, NAMES, STRANGERS, number_of, true_fence
 from tests.store.writing import uuid_of
 
 NO_MAIL: Final = 2**50
 """A sequence that no store comes to."""
+_ANSWERS: Final = 2**40
+_TOO_EARLY: Final = Abandoned(AbandonReason.UNDELIVERABLE, "too early")
 RAISED: Final = (MeerkatError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
 """What a store may raise that does not do what it promises."""
 
@@ -79,7 +95,14 @@ class Restarted:
     clean: bool
 
 
-Moment: TypeAlias = Batch | Restarted
+@frozen
+class Couriered:
+    """Mail that nobody can take any more is returned, so much of each recipient's; and some that may be is tried."""
+
+    limit: int
+
+
+Moment: TypeAlias = Batch | Restarted | Couriered
 
 
 def mended(planned: Planned, now: Authority | None) -> Planned:
@@ -146,6 +169,16 @@ def _moved(value: int, by: int) -> int:
     return value + by if type(value) is int and 0 <= value + by <= COUNTER_MAX else value
 
 
+def _returning(name: AgentIdentity, mail: Mail, why: Abandoned) -> ReturnMail:
+    answer = None
+    if mail.kind is InputKind.PEER_REQUEST and mail.sender is not None:
+        # Below every number of no mail, and no other input's.
+        input_id = InputId(uuid_of(_ANSWERS + number_of(mail.input_id)))
+        kind, content = InputKind.PEER_RESPONSE_TERMINAL, b'"returned"'
+        answer = PostInput(mail.sender, input_id, kind, content, content_digest(content), None)
+    return ReturnMail(mail.sequence, name, why, COUNTER_MAX, answer)
+
+
 @define(eq=False)
 class Side:
     """One store of a pair. Planned keys and mail become its own."""
@@ -153,7 +186,8 @@ class Side:
     store: Store
     path: Path | None = None
     mail: dict[str, int] = Factory(dict[str, int])
-    """What waits: by its input id, its sequence."""
+    """What waited at some time: by its input id, its sequence."""
+    _owner: int = 0
     _keys: list[IdentityKey] = Factory(list[IdentityKey])
 
     def read(self) -> None:
@@ -162,7 +196,28 @@ class Side:
         self._keys = [standing.key for standing in found if isinstance(standing, Standing)]
         assert len(self._keys) == len(NAMES), found
         waiting = [mail for key in self._keys for mail in self.store.pending_mail(key, limit=MAIL_MAX)]
-        self.mail = {mail.input_id: mail.sequence for mail in waiting}
+        self.mail.update({mail.input_id: mail.sequence for mail in waiting})
+
+    def begin(self) -> Opening:
+        """Begin to serve."""
+        opening = self.store.begin()
+        self._owner = opening.incarnation
+        return opening
+
+    def return_mail(self, limit: int) -> tuple[list[tuple[str, AbandonReason]], list[PostInput]]:
+        """What was found, and why it is returned, and what the senders of requests may be answered."""
+        told: list[tuple[str, AbandonReason]] = []
+        effects: list[ReturnMail] = []
+        for name in (*NAMES, *STRANGERS):
+            for each in self.store.undeliverable_mail(name, absent_before_ms=COUNTER_MAX, limit=limit):
+                told.append((each.mail.input_id, each.abandoned.reason))
+                effects.append(_returning(name, each.mail, each.abandoned))
+        for name, key in zip(NAMES, self._keys, strict=True):
+            # Of who is there this is too early, and of who is retired it is found as well.
+            effects += [_returning(name, mail, _TOO_EARLY) for mail in self.store.pending_mail(key, limit=1)]
+        outcome = self.store.post(OwnerUnit(OwnerFence(self._owner), tuple(effects)))
+        assert outcome == Committed(CheckpointVersion(0)), outcome
+        return told, [effect.answer for effect in effects if effect.answer is not None]
 
     def commit(self, units: Sequence[Unit], *, poison: int = 0) -> list[CommitOutcome]:
         """Commit planned units as one batch."""
@@ -183,7 +238,7 @@ class Side:
         self.store.close()
         if self.path is not None:
             self.store = open_sqlite(self.path, synchronous="normal")
-        return self.store.begin()
+        return self.begin()
 
     def _mine(self, unit: Unit) -> Unit:
         fence = evolve(unit.fence, key=self._key(unit.fence.key))

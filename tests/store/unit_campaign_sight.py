@@ -26,8 +26,9 @@ from meerkat_actors.records.ids import (
     RunId,
     SessionId,
 )
-from meerkat_actors.records.inputs import InputState, Lane, Mail
+from meerkat_actors.records.inputs import InputKind, InputState, Lane, Mail
 from meerkat_actors.records.standing import Authority, Standing
+from meerkat_actors.records.timers import Timer
 from meerkat_actors.store import Store
 from tests.store.writing import uuid_of
 
@@ -45,12 +46,17 @@ MAIL_MAX: Final = 64
 
 RECENT: Final = 40
 LETTERS_MAX: Final = 9
-"""Dead letters that one unit may settle."""
+"""Dead letters that one unit may settle, and timers that it may fire."""
 
 
 def number_of(uuid: str) -> int:
     """The number that ``uuid_of`` made the id of."""
     return int(uuid.replace("-", ""), 16)
+
+
+def sender_key(mail: Mail) -> IdentityKey | None:
+    """The planned key of who sent it; None for what was posted."""
+    return None if mail.sender is None else IdentityKey(NAMES.index(mail.sender) + 1)
 
 
 @define(eq=False)
@@ -68,7 +74,9 @@ class World:
     receipts: Counter[tuple[AgentIdentity, RunId]] = Factory(Counter[tuple[AgentIdentity, RunId]])
     """Of each run, how many were committed."""
     known_mail: set[InputId] = Factory(set[InputId])
-    """What waited when the batch began: later mail has no sequence yet that all sides know."""
+    """What waited when a batch began: later mail has no sequence yet that all sides know."""
+    seen_mail: dict[AgentIdentity, deque[Mail]] = Factory(dict[AgentIdentity, deque[Mail]])
+    """Of each recipient, what it could take at some time."""
 
     def new_id(self) -> str:
         """An id that was never used."""
@@ -112,6 +120,14 @@ class Sight:
     letters: list[AdmissionSequence] = Factory(list[AdmissionSequence])
     """Dead ones."""
     config_version: int = 0
+    sends: int = 0
+    """The send counter."""
+    owed: list[AdmissionSequence] = Factory(list[AdmissionSequence])
+    requests: set[AdmissionSequence] = Factory(set[AdmissionSequence])
+    """Staged ones to which an answer may be owed."""
+    timers: list[Timer] = Factory(list[Timer])
+    touched: set[str] = Factory(set[str])
+    """Timers and operations that the unit changes."""
     mail: list[Mail] = Factory(list[Mail])
 
     @property
@@ -162,13 +178,20 @@ def look(chance: Random, world: World, model: Store, name: AgentIdentity, owner:
             if run is not None:
                 sight.staged += [(each.admission, run.run_id) for each in run.members]
                 sight.intents += [(run.run_id, *step) for step, entry in run.journal.items() if not entry.result]
+                sight.requests |= {
+                    each.admission for each in run.members if each.sender and each.kind is InputKind.PEER_REQUEST
+                }
+        sight.owed = [each.admission for each in found.owed]
+        sight.sends = 0 if found.head is None else found.head.sends
         if found.config is not None:
             sight.config_version = found.config.version
         sight.mail = [
             mail for mail in model.pending_mail(found.key, limit=MAIL_MAX) if mail.input_id in world.known_mail
         ]
+        world.seen_mail.setdefault(name, deque(maxlen=RECENT)).extend(sight.mail)
     else:
         _see_inputs(sight)
+    sight.timers = list(model.page_timers(name, after=None, limit=LETTERS_MAX))
     dead = model.page_letters(name, after=0, limit=LETTERS_MAX)
     sight.letters = [found.row.admission for found in dead if found.row.admission is not None]
     return sight

@@ -30,12 +30,13 @@ from meerkat_actors.records.ids import (
     Generation,
     IdentityKey,
 )
-from meerkat_actors.records.inputs import InputKind, InputState, Lane
+from meerkat_actors.records.inputs import InputKind, InputState, Lane, Mail
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
 from meerkat_actors.records.runtime_effects import RecordReceipt
 from meerkat_actors.records.status import Desired
+from tests.store.unit_campaign_agenda import count_sends, tell
 from tests.store.unit_campaign_effects import CONTENTS, HEADERS, RUNTIME_MAKERS, append, continuity
-from tests.store.unit_campaign_sight import NAMES, Sight, number_of
+from tests.store.unit_campaign_sight import NAMES, Sight, number_of, sender_key
 
 R = TypeVar("R")
 
@@ -157,6 +158,8 @@ def _with_a_stranger(sight: Sight, unit: Unit) -> Unit:
         Grant("cat"),
         BuryRecord(sight.session),
         Release(),
+        tell(sight),
+        count_sends(sight),
     ]
     made = chance.choice(makers)(sight)
     effects += [] if made is None else [made] * 4
@@ -177,10 +180,19 @@ def _out_of_turn(sight: Sight, unit: Unit) -> Unit:
     # Mail that is not the oldest of its pair.
     if len(sight.mail) < 2:
         return _other_fence(sight, unit)
-    mail = sight.mail[-1]
-    sender = IdentityKey(NAMES.index(mail.sender) + 1)
-    take = TakeMail(number_of(mail.input_id), sender, AdmissionSequence(sight.next_admission), None)
-    return Unit(sight.fence, (take,))
+    return Unit(sight.fence, (_taking(sight, sight.mail[-1]),))
+
+
+def _too_late(sight: Sight, unit: Unit) -> Unit:
+    # Mail that was taken, returned or left below the floor since it was seen; or that waits still.
+    seen = sight.world.seen_mail.get(sight.name)
+    if not seen:
+        return _other_fence(sight, unit)
+    return evolve(unit, effects=(_taking(sight, sight.chance.choice(seen)), *unit.effects))
+
+
+def _taking(sight: Sight, mail: Mail) -> TakeMail:
+    return TakeMail(number_of(mail.input_id), sender_key(mail), AdmissionSequence(sight.next_admission), None)
 
 
 def _proven_again(sight: Sight, unit: Unit) -> Unit:
@@ -209,6 +221,8 @@ _WAYS: Final[tuple[Callable[[Sight, Unit], Unit], ...]] = (
     _created_again,
     _out_of_turn,
     _out_of_turn,
+    _too_late,
+    _too_late,
     _proven_again,
     _twice,
     _without,

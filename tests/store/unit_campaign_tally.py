@@ -33,6 +33,8 @@ class Tally:
     grouped: int = 0
     """Batches of more than one unit that went through as a whole."""
     restarts: int = 0
+    returned: int = 0
+    """Mail that a courier ended."""
     outcomes: Counter[str] = Factory(Counter[str])
     effects: Counter[str] = Factory(Counter[str])
     """Of the units that were committed."""
@@ -60,6 +62,7 @@ class Tally:
         self.batches += other.batches
         self.grouped += other.grouped
         self.restarts += other.restarts
+        self.returned += other.returned
         self.outcomes += other.outcomes
         self.effects += other.effects
         self.at_the_end += other.at_the_end
@@ -77,7 +80,7 @@ class Tally:
     def __str__(self) -> str:
         told = [
             f"{self.units} units in {self.batches} batches ({self.grouped} of several units went through as one group),"
-            f" {self.rounds} rounds, {self.restarts} restarts",
+            f" {self.rounds} rounds, {self.restarts} restarts, {self.returned} mail returned",
             f"outcomes, each the same in both stores: {_listed(self.outcomes)}",
             f"effects committed: {_listed(self.effects)}; {self.at_the_end} of them with a counter at its end",
             f"rows compared at the ends of rounds: {_listed(self.rows)}",

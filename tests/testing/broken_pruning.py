@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from meerkat_actors.records.ids import AgentIdentity, InputId
+from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, InputId
 from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.records.pruning import PRUNE_BEGIN, PruneCursor, PruneKind, PruneOrder, PruneStep
+from meerkat_actors.records.stored_events import EventBounds
 from meerkat_actors.store import MemoryStore
 
 
@@ -138,3 +139,33 @@ class CountsADroppedDocumentAnew(MemoryStore):
         for key in [key for key, row in documents.items() if row.body is None]:
             del documents[key]
         return step
+
+
+class TakesEventsToo(MemoryStore):
+    def prune(self, order: PruneOrder, cursor: PruneCursor, *, limit: int) -> PruneStep:
+        return super().prune(evolve(order, events_before_ms=COUNTER_MAX), cursor, limit=limit)
+
+
+class RaisesNoFloor(MemoryStore):
+    """Who reads from where events are gone is not told."""
+
+    def event_bounds(self) -> EventBounds:
+        return evolve(super().event_bounds(), floor=0)
+
+
+class ForgetsEveryFact(MemoryStore):
+    """Also those of no age."""
+
+    def prune(self, order: PruneOrder, cursor: PruneCursor, *, limit: int) -> PruneStep:
+        if order.events_before_ms is not None:
+            for sequence in list(self._tables.events):
+                self._tables.events.rows.pop(sequence)
+        return super().prune(order, cursor, limit=limit)
+
+
+class ForgetsTheFloor(MemoryStore):
+    """As it closes."""
+
+    def close(self) -> None:
+        self._tables.event_floor = 0
+        super().close()

@@ -14,6 +14,7 @@ from meerkat_actors.records.commits import RefusalReason
 from meerkat_actors.store import MemoryStore, Store
 from meerkat_actors.testing import conformance
 from tests.testing import broken_inputs, broken_lives, broken_posting, broken_reading, broken_writing
+from tests.testing.agenda_catches import AGENDA_CAUGHT
 from tests.testing.benches import MemoryBench
 
 CHECKS: Final = {check.name: check for check in conformance.checks()}
@@ -153,6 +154,7 @@ CAUGHT: Final[tuple[tuple[Callable[[], Store], str], ...]] = (
     (partial(broken_writing.SaysYes, RefusalReason.GENERATION_CONFLICT), "burials.only_the_dead_are_recreated"),
     (broken_writing.IgnoresTheVersion, "burials.a_return_checks_its_fence[version]"),
     (broken_writing.CommitsHalves, "burials.a_return_leaves_nothing_if_its_unit_is_refused"),
+    *AGENDA_CAUGHT,
 )
 
 

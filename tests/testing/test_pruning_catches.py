@@ -49,6 +49,12 @@ CAUGHT: Final[tuple[tuple[type[MemoryStore], str], ...]] = (
         broken_pruning.CountsADroppedDocumentAnew,
         "pruning_documents.a_runtimes_snapshot_before_the_current_one_goes_if_asked",
     ),
+    (broken_pruning.RaisesNoFloor, "pruning_events.facts_of_an_age_go_and_the_floor_rises[all]"),
+    (broken_pruning.StopsAfterOneChunk, "pruning_events.facts_of_an_age_go_and_the_floor_rises[one row]"),
+    (broken_pruning.TakesEventsToo, "pruning_events.unless_it_is_asked_for_no_fact_goes"),
+    (broken_pruning.ForgetsEveryFact, "pruning_events.facts_whose_age_nothing_tells_are_kept"),
+    (broken_pruning.MeansDryRuns, "pruning_events.a_dry_run_tells_of_facts_and_keeps_them"),
+    (broken_pruning.ForgetsTheFloor, "pruning_events.the_floor_of_events_outlives_its_process"),
 )
 
 

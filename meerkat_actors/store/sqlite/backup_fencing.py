@@ -21,7 +21,8 @@ _BEGIN_EPOCH: Final = """
 UPDATE meta
    SET epoch = ?1,
        clean = max(clean, ?2),
-       sequence = max(sequence, coalesce((SELECT max(seq) FROM input), 0), coalesce((SELECT max(seq) FROM turn), 0))
+       sequence = max(sequence, coalesce((SELECT max(seq) FROM input), 0), coalesce((SELECT max(seq) FROM turn), 0),
+                      coalesce((SELECT max(seq) FROM event), 0))
 """
 
 # Nobody owns it, and nobody's token is current. What is granted to a holder of the continuity facade stays behind.

@@ -17,6 +17,7 @@ from meerkat_actors.errors import StoreCorruptError, UnknownIdentityError
 from meerkat_actors.records.env import SystemEnv
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.store.sqlite import queries, statements
+from meerkat_actors.store.sqlite.examining_agenda import examine_events, examine_operations, examine_timers
 from meerkat_actors.store.sqlite.examining_authority import (
     examine_configs,
     examine_continuity,
@@ -198,8 +199,8 @@ def _examine_one(subject: Subject, tables: dict[str, Stream], incarnation: int, 
     walk = walk_boundaries(subject, tables["turn"], tables["input"], database)
     if subject.name is None:
         subject.say(Check.NAME, "rows of an identity that has no name")
-    elif subject.head is None and not waiting.mail:
-        subject.say(Check.NAME, "a name, and neither an authority row nor mail that waits for one")
+    elif subject.head is None and not waiting.has_mail:
+        subject.say(Check.NAME, "a name, and neither an authority row nor mail that waits for one, or waited")
     examine_head(subject, walk, incarnation)
     examine_admissions(subject, tables["admission"], waiting)
     examine_sent(subject, tables["mail"])
@@ -210,3 +211,6 @@ def _examine_one(subject: Subject, tables: dict[str, Stream], incarnation: int, 
     versions = examine_continuity(subject, tables["continuity"], sessions)
     examine_snapshots(subject, tables["snapshot"], sessions, versions)
     examine_documents(subject, tables["document"], sessions)
+    examine_timers(subject, tables["timer"])
+    examine_operations(subject, tables["operation"], incarnation)
+    examine_events(subject, tables["event"])

@@ -12,6 +12,7 @@ import orjson
 from attrs import define
 
 from meerkat_actors.machines.policy import policy_of
+from meerkat_actors.records.agenda_codec import decode_facts
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import DIGEST_ZERO, content_digest, decode_header, extend_chain
 from meerkat_actors.records.ids import (
@@ -34,7 +35,7 @@ from meerkat_actors.store.sqlite.examining_subject import Input, Subject
 from meerkat_actors.store.sqlite.rows import ABANDONED, Database
 
 _SORTED: Final = orjson.OPT_SORT_KEYS
-_AGENT_KEYS: Final = frozenset({"contributors", "count", "log", "outcome", "state", "text"})
+_AGENT_KEYS: Final = frozenset({"contributors", "count", "events", "log", "outcome", "state", "text"})
 _ROLES: Final = frozenset({"user", "assistant", "notice"})
 
 _READ_RECEIPT: Final = """
@@ -161,6 +162,8 @@ def _read_log(subject: Subject, walk: Walk, turn: _Turn, body: dict[str, Any]) -
     text = body["text"] if "text" in body else entries[-1]["content"]
     if not (text is None or type(text) is str) or ("text" not in body and entries[-1]["role"] != "assistant"):
         subject.say(Check.BODY, f"{where} has no result")
+    if "events" in body:
+        decode_facts(orjson.dumps(body["events"]))
     if "state" in body:
         walk.last_state = turn.seq
 

@@ -10,6 +10,7 @@ from meerkat_actors.records.ids import COUNTER_MAX, shown
 from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.runs import CHECKPOINT
 from meerkat_actors.records.status import Desired
+from meerkat_actors.store.agenda_fitting import is_timer_name
 
 Form: TypeAlias = Callable[[Any], bool]
 Columns: TypeAlias = tuple[tuple[str, Form], ...]
@@ -87,6 +88,7 @@ META: Final[Columns] = (
     ("clean", _a_flag),
     ("sequence", _a_count),
     ("keys", _a_count),
+    ("event_floor", _a_count),
 )
 LEASE: Final[Columns] = (
     ("key", _a_first),
@@ -142,6 +144,7 @@ INPUT: Final[Columns] = (
     ("policy", _a_count),
     ("letter", _one_of_three),
     ("header", _or_none(_some_bytes)),
+    ("owed", _a_flag),
     ("the sender's name", _or_none(_a_text)),
 )
 TURN: Final[Columns] = (
@@ -193,6 +196,17 @@ SNAPSHOT: Final[Columns] = (
     ("digest", _a_digest),
     ("data", _some_bytes),
 )
+TIMER: Final[Columns] = (
+    ("identity", _a_first),
+    ("number", lambda value: type(value) is int),
+    ("name", is_timer_name),
+    ("due", _a_count),
+    ("last", _a_count),
+    ("fired", _a_count),
+    ("body", _some_bytes),
+)
+OPERATION: Final[Columns] = (("identity", _a_first), ("id", _an_id), ("body", _some_bytes), ("bound", _a_flag))
+EVENT: Final[Columns] = (("identity", _a_first), ("seq", _a_first), ("body", _some_bytes))
 
 
 def fault_of(columns: Columns, row: Sequence[object]) -> str | None:

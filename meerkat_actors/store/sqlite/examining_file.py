@@ -22,12 +22,17 @@ LINES_MAX: Final = 100
 """Lines of ``integrity_check`` that are told; the statements below have the same bound."""
 
 _READ_META: Final = """
-SELECT only_row, store_id, epoch, incarnation, clean, sequence, keys FROM meta
+SELECT only_row, store_id, epoch, incarnation, clean, sequence, keys, event_floor FROM meta
 """
 
-# A number of both tables.
+# A number of two tables.
 _READ_GIVEN_TWICE: Final = """
-SELECT turn.seq FROM turn CROSS JOIN input ON input.seq = turn.seq LIMIT 100
+SELECT seq FROM (SELECT turn.seq FROM turn CROSS JOIN input ON input.seq = turn.seq
+                  UNION
+                 SELECT event.seq FROM event CROSS JOIN input ON input.seq = event.seq
+                  UNION
+                 SELECT event.seq FROM event CROSS JOIN turn ON turn.seq = event.seq)
+ LIMIT 100
 """
 
 _READ_FOREIGN: Final = """
@@ -35,7 +40,8 @@ SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT 100
 """
 
 _READ_LAST: Final = """
-SELECT max(coalesce((SELECT max(seq) FROM input), 0), coalesce((SELECT max(seq) FROM turn), 0))
+SELECT max(coalesce((SELECT max(seq) FROM input), 0), coalesce((SELECT max(seq) FROM turn), 0),
+           coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT max(event_floor) FROM meta), 0))
 """
 
 # Whether inputs were ever pruned.
@@ -54,6 +60,7 @@ class Meta(NamedTuple):
     clean: int
     sequence: int
     keys: int
+    event_floor: int
 
 
 def examine_pages(database: Database, found: Findings) -> None:
@@ -121,12 +128,12 @@ def _compare_with_mark(found: Findings, mark: Mark | str | None, here: Mark) -> 
 
 
 def examine_sequence(database: Database, found: Findings) -> None:
-    """No number is an input's and a boundary's."""
+    """No number is given to two of inputs, boundaries and events."""
     with_rows(
         database,
         found,
         _READ_GIVEN_TWICE,
-        lambda _, row: found.add(Check.SEQUENCE, f"sequence {row[0]} is an input's and a boundary's"),
+        lambda _, row: found.add(Check.SEQUENCE, f"sequence {row[0]} is that of two rows"),
     )
 
 

@@ -46,6 +46,9 @@ class Check(StrEnum):
     CONTINUITY = "continuity"
     SNAPSHOT = "snapshot"
     DOCUMENT = "document"
+    TIMER = "timer"
+    OPERATION = "operation"
+    EVENT = "event"
 
 
 @frozen(kw_only=True)
@@ -119,6 +122,9 @@ REMEDIES: Final[Mapping[Check, Remedy]] = MappingProxyType(
         ),
         Check.SNAPSHOT: Remedy(meaning="a session document is lost or is not what was saved", advice=_RESTORE),
         Check.DOCUMENT: Remedy(meaning="a document is lost or is not what was put", advice=_RESTORE),
+        Check.TIMER: Remedy(meaning="a timer is nobody's, or does not say what it fires", advice=_RESTORE),
+        Check.OPERATION: Remedy(meaning="an operation is not what was put", advice=_RESTORE),
+        Check.EVENT: Remedy(meaning="what observers were told of a unit can't be read", advice=_RESTORE),
     }
 )
 

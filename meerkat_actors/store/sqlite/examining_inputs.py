@@ -38,13 +38,16 @@ class Waiting:
     """Those that something is staged for."""
     bases: set[tuple[int, bytes]] = field(factory=set[tuple[int, bytes]])
     """The lane of each, and of what it was staged with."""
-    mail: dict[int, int] = field(factory=dict[int, int])
-    """Of each sender, the first message that was not taken."""
+    mail: dict[tuple[int, int], int] = field(factory=dict[tuple[int, int], int])
+    """Of each sender and lane, the first message above the floor that was not taken."""
+    has_mail: bool = False
+    """Whether there is mail that was not taken, or was returned."""
 
 
 def examine_waiting(subject: Subject, inputs: Stream) -> Waiting:
     """Look at everything that no boundary consumed: it comes first in the stream."""
     waiting = Waiting()
+    floor = 0 if subject.head is None else subject.head.mail_floor
     while (row := inputs.next) is not None and row[0] == subject.key and row[1] is None:
         one = Input(*inputs.pop())
         examine_input(subject, one)
@@ -52,8 +55,10 @@ def examine_waiting(subject: Subject, inputs: Stream) -> Waiting:
             waiting.runs.add(one.run)
             if one.position == 0:
                 waiting.bases.add((one.lane, one.run))
-        if one.state == _SENT and one.sender is not None:
-            waiting.mail[one.sender] = min(one.seq, waiting.mail.get(one.sender, one.seq))
+        waiting.has_mail |= one.admission is None
+        if one.state == _SENT and one.sender is not None and one.seq > floor:
+            line = (one.sender, one.lane)
+            waiting.mail[line] = min(one.seq, waiting.mail.get(line, one.seq))
     if subject.is_agent:
         _examine_runs(subject, waiting)
     return waiting
@@ -78,7 +83,11 @@ def examine_input(subject: Subject, one: Input) -> None:
     state = one.state
     # As the CHECKs of the table say, and records/inputs.py.
     problems = (
-        (state == _SENT) != (one.admission is None) and "only mail that waits has no admission",
+        (state == _SENT and one.admission is not None) and "mail that waits has no admission",
+        (one.admission is None and state not in {_SENT, ABANDONED}) and "only mail has no admission",
+        (one.admission is None and one.run is not None) and "it was never admitted, and is in a run",
+        (one.owed and (state != CONSUMED or one.kind != InputKind.PEER_REQUEST or one.sender is None))
+        and "an answer is owed to nobody",
         (state == STAGED and one.run is None) and "it is staged for no run",
         (state <= QUEUED and one.run is not None) and "it is bound to a run that did not begin",
         (state == CONSUMED) != (one.turn is not None or one.lane == Lane.NONE) and "only a boundary consumes",
@@ -132,9 +141,11 @@ def _examine_said(subject: Subject, one: Input, what: str) -> None:
     except ValueError:
         subject.say(Check.INPUT, f"{what} has policy {one.policy}, which is none of a {kind}")
         return
-    lane = Lane.QUEUE if one.state == _SENT else policy.lane
-    subject.demand(Check.INPUT, one.lane == lane, f"{what} is in lane {one.lane}, and its policy says {lane}")
-    subject.demand(Check.INPUT, one.state != _SENT or one.policy == 0, f"{what} was not admitted, and has a policy")
+    if one.admission is None:
+        is_mail = one.policy == 0 and one.lane != Lane.NONE
+        subject.demand(Check.INPUT, is_mail, f"{what} was not admitted, and has a policy, or waits in no lane")
+    elif one.lane != policy.lane:
+        subject.say(Check.INPUT, f"{what} is in lane {one.lane}, and its policy says {policy.lane}")
     is_bound = one.lane == Lane.STEER and one.run is not None
     subject.demand(Check.INPUT, one.position == 0 or is_bound, f"a checkpoint took {what} up, and it steers nobody")
     _examine_attempts(subject, one, what, was_alone=policy.is_alone)
@@ -177,7 +188,7 @@ def examine_admissions(subject: Subject, admitted: Stream, waiting: Waiting) -> 
     head = subject.head
     floor = 0 if head is None else head.admissions
     expected, missing, found_below, oldest = 1, 0, 0, CONSUMED
-    newest: dict[int | None, int] = {}
+    newest: dict[tuple[int, int], int] = {}
     for _, admission, seq, sender, state, lane in admitted.take(subject.key):
         if type(admission) is not int or type(seq) is not int:
             continue  # told by whoever saw the whole row
@@ -186,12 +197,15 @@ def examine_admissions(subject: Subject, admitted: Stream, waiting: Waiting) -> 
             missing += 1
             subject.say(Check.ADMISSION, f"admission {admission} follows {expected - 1}: what is between is lost")
         expected = admission + 1
-        # What another runtime posted from outside may be taken later than what its owner admitted.
-        if sender is not None and seq < newest.get(sender, 0):
-            subject.say(Check.ADMISSION, f"admission {admission} is older than one before it from the same sender")
-        newest[sender] = seq
-        if sender in waiting.mail and waiting.mail[sender] < seq:
-            subject.say(Check.ADMISSION, f"admission {admission} was taken before an older message of its sender")
+        # What another runtime posted from outside may be taken later than what its owner admitted. Where a message
+        # waited that was consumed as it was admitted is not remembered.
+        if sender is not None and lane != Lane.NONE:
+            line = (sender, lane)
+            if seq < newest.get(line, 0):
+                subject.say(Check.ADMISSION, f"admission {admission} is older than one before it from the same sender")
+            newest[line] = seq
+            if waiting.mail.get(line, seq) < seq:
+                subject.say(Check.ADMISSION, f"admission {admission} was taken before an older message of its sender")
         # Who is steered may be ahead; in the queue nothing is staged or consumed before what is older.
         if subject.is_agent and lane == Lane.QUEUE and state in {QUEUED, STAGED, CONSUMED}:
             if state > oldest:

@@ -18,13 +18,16 @@ from meerkat_actors.store.sqlite.examining_columns import (
     CONFIG,
     CONTINUITY,
     DOCUMENT,
+    EVENT,
     HEAD,
     INPUT,
     JOURNAL,
     NAME,
+    OPERATION,
     RECEIPT,
     SESSION,
     SNAPSHOT,
+    TIMER,
     TURN,
     Columns,
     fault_of,
@@ -64,7 +67,7 @@ SELECT turn.identity, turn.seq, turn.version, turn.generation, turn.token, turn.
 SELECT input.identity, input.turn, input.admission, input.seq, input.input_id, input.kind, input.lane, input.state,
        input.attempts, input.interruptions, input.not_before, input.position, input.run, input.sender, input.number,
        input.idempotency, input.ending, input.digest, input.content, input.policy, input.letter, input.header,
-       sender.name
+       input.owed, sender.name
   FROM (SELECT seq FROM input NOT INDEXED WHERE ?1 IS NULL OR identity = ?1
          ORDER BY identity, turn, admission, seq LIMIT -1) AS place
  CROSS JOIN input ON input.seq = place.seq
@@ -107,6 +110,18 @@ SELECT snapshot.identity, snapshot.generation, snapshot.version, snapshot.sessio
          ORDER BY identity, generation, version LIMIT -1) AS found
  CROSS JOIN snapshot ON snapshot.rowid = found.place
 """,
+        "timer": """
+SELECT identity, number, name, due, last, fired, body FROM timer NOT INDEXED WHERE ?1 IS NULL OR identity = ?1
+ ORDER BY identity, number
+""",
+        "operation": """
+SELECT identity, id, body, bound FROM operation WHERE ?1 IS NULL OR identity = ?1 ORDER BY identity, id
+""",
+        "event": """
+SELECT event.identity, event.seq, event.body
+  FROM (SELECT seq FROM event NOT INDEXED WHERE ?1 IS NULL OR identity = ?1 ORDER BY identity, seq LIMIT -1) AS place
+ CROSS JOIN event ON event.seq = place.seq
+""",
     }
 )
 
@@ -126,6 +141,9 @@ _COLUMNS: Final[MappingProxyType[str, Columns | None]] = MappingProxyType(
         "journal": JOURNAL,
         "continuity": CONTINUITY,
         "snapshot": SNAPSHOT,
+        "timer": TIMER,
+        "operation": OPERATION,
+        "event": EVENT,
     }
 )
 

@@ -102,6 +102,7 @@ class Input(NamedTuple):
     policy: int
     letter: int
     header: bytes | None
+    owed: int
     sender_name: Any
     """None also where the sender's key has no name."""
 

@@ -10,6 +10,7 @@ from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.continuity import OPAQUE_KIND
 from meerkat_actors.records.effects import BeginGeneration, Bury, Claim, Recreate, Release, SetConfig, SetDesired, Unit
 from meerkat_actors.records.ids import uuid_bytes
+from meerkat_actors.records.status import Desired
 from meerkat_actors.store.lives_fitting import governed_version
 from meerkat_actors.store.sqlite.rows import Row, Rows
 from meerkat_actors.store.sqlite.steps import (
@@ -45,18 +46,18 @@ def _configure(rows: Rows, guard: Row, effect: SetConfig, unit: Unit, _: int) ->
     rows[CONFIG].append((*guard, effect.version, effect.body))
 
 
-def _desire(rows: Rows, _: Row, effect: SetDesired, unit: Unit, __: int) -> None:
-    rows[DESIRE].append((*_last_guard(unit), effect.desired))
+def _desire(rows: Rows, _: Row, effect: SetDesired, unit: Unit, sequence: int) -> None:
+    rows[DESIRE].append((*_last_guard(unit), effect.desired, sequence if effect.desired is Desired.STOPPED else 0))
 
 
-def _begin(rows: Rows, guard: Row, effect: BeginGeneration, unit: Unit, _: int) -> None:
+def _begin(rows: Rows, guard: Row, effect: BeginGeneration, unit: Unit, sequence: int) -> None:
     session = uuid_bytes(effect.session_id)
     rows[NEXT_SESSION].append((session, unit.fence.key, unit.fence.generation + 1))
-    rows[GENERATION].append((*guard, session, DIGEST_ZERO))
+    rows[GENERATION].append((*guard, session, DIGEST_ZERO, sequence))
 
 
-def _bury(rows: Rows, _: Row, __: Bury, unit: Unit, ___: int) -> None:
-    rows[BURIAL].append(_last_guard(unit))
+def _bury(rows: Rows, _: Row, __: Bury, unit: Unit, sequence: int) -> None:
+    rows[BURIAL].append((*_last_guard(unit), sequence))
 
 
 def _last_guard(unit: Unit) -> Row:
@@ -70,8 +71,9 @@ LIVES_PACK: Final[Mapping[type, Callable[[Rows, Row, Any, Unit, int], None]]] = 
         Release: _release,
         Recreate: _recreate,
         SetConfig: _configure,
-        SetDesired: _desire,
-        BeginGeneration: _begin,
-        Bury: _bury,
     }
 )
+FLOOR_PACK: Final[Mapping[type, Callable[[Rows, Row, Any, Unit, int], None]]] = MappingProxyType(
+    {SetDesired: _desire, BeginGeneration: _begin, Bury: _bury}
+)
+"""Of what may set the mail floor: with the last sequence given out, all of the unit's among them."""

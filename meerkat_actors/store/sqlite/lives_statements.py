@@ -16,23 +16,25 @@ UPDATE head
  WHERE key = ?1 AND token = ?5 AND generation = ?3 AND version = ?4 AND tombstone = 1
 """
 
-# Remembers what the operator wants.
+# Remembers what the operator wants. ?6 is the last sequence given out, if what was sent so far is not to be taken.
 SET_DESIRED: Final = """
 UPDATE head
-   SET desired = ?5
+   SET desired = ?5, mail_floor = max(mail_floor, ?6)
  WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
 """
 
-# Begins the next generation with session ?5, and nothing behind it but the last boundary to chain into.
+# Begins the next generation with session ?5, and nothing behind it but the last boundary to chain into. What was sent
+# until then (?7) is not for it.
 BEGIN_GENERATION: Final = """
 UPDATE head
-   SET generation = ?3 + 1, version = 0, session = ?5, digest = ?6, message_count = 0, last_state = 0, desired = 'open'
+   SET generation = ?3 + 1, version = 0, session = ?5, digest = ?6, message_count = 0, last_state = 0, desired = 'open',
+       mail_floor = max(mail_floor, ?7)
  WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
 """
 
-# Leaves a tombstone: the row is a fence for ever.
+# Leaves a tombstone: the row is a fence for ever, and what was sent until then (?5) is for nobody.
 BURY_IDENTITY: Final = """
 UPDATE head
-   SET tombstone = 1, desired = 'destroyed'
+   SET tombstone = 1, desired = 'destroyed', mail_floor = max(mail_floor, ?5)
  WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
 """

@@ -10,7 +10,7 @@ the older version could write. No row is read, or written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
@@ -61,23 +61,37 @@ def _retold(name: str, text: str) -> str:
     return f"UPDATE sqlite_schema SET sql = '{told}' WHERE name = '{name}'"  # noqa: S608 - constants only
 
 
-def _to_5() -> tuple[str, ...]:
-    """Headers, lanes, letters and once-steps. What was given up before is no dead letter: to find it would take all."""
-    new = objects_of(5)
+def _in_place(new: Mapping[str, str], tables: Sequence[str], indexes: Sequence[str]) -> tuple[str, ...]:
+    """Retell tables, and make indexes on inputs that begin empty."""
     return (
-        # The letters' index begins empty, and to make it on its own table would read all of that to find it so.
-        "CREATE TABLE former (identity INTEGER, letter INTEGER)",
-        new["input_letter"].replace("ON input", "ON former"),
+        # To make an index on its own table would read all of that to find it empty.
+        "CREATE TABLE former (identity INTEGER, state INTEGER, lane INTEGER, letter INTEGER, owed INTEGER)",
+        *(new[name].replace("ON input", "ON former") for name in indexes),
         "PRAGMA writable_schema = 1",
-        *(_retold(name, new[name]) for name in ("head", "input", "journal", "input_letter")),
-        "UPDATE sqlite_schema SET tbl_name = 'input' WHERE name = 'input_letter'",
+        *(_retold(name, new[name]) for name in (*tables, *indexes)),
+        *(f"UPDATE sqlite_schema SET tbl_name = 'input' WHERE name = '{name}'" for name in indexes),  # noqa: S608 - constants only
         # Reads the schema anew; dropping a table tells everybody else to.
         "PRAGMA writable_schema = RESET",
         "DROP TABLE former",
     )
 
 
-STEPS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType({3: _to_4(), 4: _to_5()})
+def _to_5() -> tuple[str, ...]:
+    """Headers, lanes, letters and once-steps. What was given up before is no dead letter: to find it would take all."""
+    return _in_place(objects_of(5), ("head", "input", "journal"), ("input_letter",))
+
+
+def _to_6() -> tuple[str, ...]:
+    """Mail that steers, requests whose answers are owed, timers, operations, events."""
+    new = objects_of(6)
+    return (
+        *_rebuilt("meta", new["meta"], "INSERT INTO meta SELECT *, 0 FROM former"),
+        *(new[name] for name in ("timer", "operation", "event", "timer_due", "timer_identity", "operation_bound")),
+        *_in_place(new, ("head", "input"), ("input_steered", "input_owed")),
+    )
+
+
+STEPS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType({3: _to_4(), 4: _to_5(), 5: _to_6()})
 """The statements that make the next version of each. None may cost more for a longer history."""
 
 
@@ -85,7 +99,7 @@ def migrate(path: str, vfs: str | None) -> None:
     """Bring the file at ``path`` to this version's schema, durably, or leave it as it was.
 
     The caller holds the store's lock alone. From version 3 the cost grows with the number of identities,
-    from version 4 with nothing; never with their history.
+    from version 4 on with nothing; never with their history.
 
     Raises:
         StoreSchemaError: the file's log says that it is another version's than its header.

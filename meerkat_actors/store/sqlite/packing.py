@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from meerkat_actors.records.agenda_effects import DropOperation, DropTimer, DropTimers, RecordEvents
 from meerkat_actors.records.codec import DIGEST_ZERO, encode_abandoned
 from meerkat_actors.records.continuity import OPAQUE_KIND
 from meerkat_actors.records.continuity_effects import CreateRecord
 from meerkat_actors.records.effects import (
     AppendTurn,
-    ChargeRun,
+    BeginGeneration,
+    Bury,
     CreateIdentity,
     DropJournal,
     Effect,
     EndInput,
     InsertInput,
     SendMail,
-    SettleLetter,
+    SetDesired,
     Stage,
     TakeMail,
     Unit,
@@ -28,39 +30,42 @@ from meerkat_actors.records.ids import RunId, uuid_bytes
 from meerkat_actors.records.inputs import Lane
 from meerkat_actors.records.outcomes import DEAD_LETTERS, AbandonReason
 from meerkat_actors.records.runtime_effects import RecordReceipt
+from meerkat_actors.store.sqlite.agenda_packing import AGENDA_PACK
 from meerkat_actors.store.sqlite.continuity_packing import CONTINUITY_PACK, CONTINUITY_STEPS
 from meerkat_actors.store.sqlite.journal_packing import JOURNAL_PACK
-from meerkat_actors.store.sqlite.lives_packing import LIVES_PACK
+from meerkat_actors.store.sqlite.lives_packing import FLOOR_PACK, LIVES_PACK
 from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.rows import ABANDONED, CONSUMED, QUEUED, STAGED, Row, Rows
 from meerkat_actors.store.sqlite.runtime_packing import RUNTIME_PACK, receipt_row
 from meerkat_actors.store.sqlite.steps import (
     ADVANCE,
     BIND,
-    CHARGE,
     CONSUME,
     END,
     HEAD,
     INPUT,
     NAME,
+    OWE,
     RECEIPT,
     SAID_INPUT,
     SAID_SEND,
     SAID_TAKE,
     SEND,
     SESSION,
-    SETTLE,
     STAGE,
     STEPS,
     TAKE,
+    TOLD,
     TURN,
     Step,
 )
 
 # What needs no more than the lists of rows.
 _SIMPLE: Final[Mapping[type, Callable[[Rows, Row, Any, Unit, int], None]]] = MappingProxyType(
-    {**LIVES_PACK, **RUNTIME_PACK, **JOURNAL_PACK}
+    {**LIVES_PACK, **RUNTIME_PACK, **JOURNAL_PACK, **AGENDA_PACK}
 )
+_UNPROVEN: Final = frozenset[type]({DropJournal, DropTimer, DropTimers, DropOperation, RecordEvents})
+"""Whose statements say nothing of the fence."""
 
 
 def _no_clock() -> int:
@@ -101,20 +106,20 @@ class Packer:
         """Add one unit's rows.
 
         Raises:
-            ValueError: an id that is no UUID, or a name that has another key.
+            ValueError: an id that is no UUID, a name that has another key, or effects to be packed in their order only.
         """
         fence = unit.fence
         guard: Row = (fence.key, fence.token, fence.generation, fence.version)
         self.turn = 0
         for effect in unit.effects:
             _PACK[type(effect)](self, guard, effect, unit)
-        # Dropping a journal touches no countable row. The first effect decides almost always.
+        # The first effect decides almost always.
         effects = unit.effects
-        if not effects or (type(effects[0]) is DropJournal and all(type(effect) is DropJournal for effect in effects)):
+        if not effects or (type(effects[0]) in _UNPROVEN and all(type(effect) in _UNPROVEN for effect in effects)):
             self.checks.append(guard)
 
     def next_sequence(self) -> int:
-        """One store-wide sequence for inputs and boundaries."""
+        """One store-wide sequence for inputs, boundaries and events."""
         self.sequence += 1
         return self.sequence
 
@@ -152,6 +157,18 @@ def _create_record(packer: Packer, guard: Row, effect: CreateRecord, unit: Unit)
 
 def _simple(packer: Packer, guard: Row, effect: object, unit: Unit) -> None:
     _SIMPLE[type(effect)](packer.rows, guard, effect, unit, packer.incarnation)
+
+
+def _floored(packer: Packer, guard: Row, effect: SetDesired | BeginGeneration | Bury, unit: Unit) -> None:
+    behind = unit.effects[unit.effects.index(effect) + 1 :]
+    if any(type(other) is SendMail and other.recipient == unit.fence.identity for other in behind):
+        problem = "what it sends to itself is below its floor, and not packed yet"
+        raise ValueError(problem)
+    FLOOR_PACK[type(effect)](packer.rows, guard, effect, unit, packer.sequence)
+
+
+def _tell(packer: Packer, guard: Row, effect: RecordEvents, _: Unit) -> None:
+    packer.rows[TOLD].append((guard[0], packer.next_sequence(), effect.body))
 
 
 def _continuity(packer: Packer, guard: Row, effect: object, _: Unit) -> None:
@@ -215,35 +232,18 @@ def _stage(packer: Packer, guard: Row, effect: Stage, _: Unit) -> None:
         packer.rows[STAGE].append(row)
 
 
-def _charge(packer: Packer, guard: Row, effect: ChargeRun, _: Unit) -> None:
-    packer.rows[CHARGE].append(
-        (
-            *guard,
-            effect.admission,
-            uuid_bytes(effect.run_id),
-            effect.attempts,
-            effect.interruptions,
-            effect.not_before_ms,
-        )
-    )
-
-
 def _end(packer: Packer, guard: Row, effect: EndInput, _: Unit) -> None:
     run = packer.run_bytes(effect.run_id)
     if effect.abandoned is None:
         turn = packer.turn
         if turn == 0:  # as turn_sequence() does, for every turn
             packer.turn = packer.sequence = turn = packer.sequence + 1
-        packer.rows[CONSUME].append((guard[0], effect.admission, run, turn))
+        packer.rows[OWE if effect.owes else CONSUME].append((guard[0], effect.admission, run, turn))
     else:
         ending = encode_abandoned(effect.abandoned)
         reason = effect.abandoned.reason
         letter, failures = int(reason in DEAD_LETTERS), int(reason is AbandonReason.ATTEMPTS_EXHAUSTED)
         packer.rows[END].append((*guard, effect.admission, run, ABANDONED, ending, letter, failures))
-
-
-def _settle(packer: Packer, guard: Row, effect: SettleLetter, _: Unit) -> None:
-    packer.rows[SETTLE].append((*guard, effect.admission))
 
 
 def _send(packer: Packer, guard: Row, effect: SendMail, _: Unit) -> None:
@@ -262,10 +262,10 @@ def _send(packer: Packer, guard: Row, effect: SendMail, _: Unit) -> None:
         effect.digest,
         effect.content,
     )
-    if effect.header is None:
+    if effect.header is None and not effect.lane:
         packer.rows[SEND].append(row)
     else:
-        packer.rows[SAID_SEND].append((*row, effect.header))
+        packer.rows[SAID_SEND].append((*row, effect.header, effect.lane))
 
 
 def _append(packer: Packer, guard: Row, effect: AppendTurn, _: Unit) -> None:
@@ -286,12 +286,12 @@ _PACK: Final[MappingProxyType[type, Callable[[Packer, Row, Any, Unit], None]]] =
         TakeMail: _take,
         RecordReceipt: _receipt,
         Stage: _stage,
-        ChargeRun: _charge,
         EndInput: _end,
-        SettleLetter: _settle,
         SendMail: _send,
         AppendTurn: _append,
         CreateRecord: _create_record,
+        RecordEvents: _tell,
+        **dict.fromkeys(FLOOR_PACK, _floored),
         **dict.fromkeys(_SIMPLE, _simple),
         **dict.fromkeys(CONTINUITY_PACK, _continuity),
     }
@@ -307,6 +307,7 @@ def pack_in_order(packer: Packer, unit: Unit, effects: Sequence[tuple[int, Effec
     packer.clear()
     packer.turn = 0
     fence = unit.fence
+    unit = Unit(fence, tuple(effect for _, effect in effects))
     guard: Row = (fence.key, fence.token, fence.generation, fence.version)
     index_of: defaultdict[Step, list[int]] = defaultdict(list)
     for index, effect in effects:

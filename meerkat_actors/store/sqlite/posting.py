@@ -1,22 +1,38 @@
-"""What a runtime writes under its own fence: an input for an identity that another runtime holds."""
+"""What a runtime writes under its own fence: an input for who is held elsewhere, and mail that it returns."""
 
 from __future__ import annotations
 
-from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason
-from meerkat_actors.records.effects import OwnerUnit
+from typing import Final
+
+from meerkat_actors.records.codec import encode_abandoned
+from meerkat_actors.records.commits import CommitOutcome, Committed, DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.effects import OwnerUnit, PostInput, ReturnMail
 from meerkat_actors.records.ids import CheckpointVersion, uuid_bytes
 from meerkat_actors.store.fencing import STALE_OWNER, refused
 from meerkat_actors.store.sqlite import queries, statements
+from meerkat_actors.store.sqlite.agenda_statements import RETURN_MAIL
 from meerkat_actors.store.sqlite.packing import Packer
 from meerkat_actors.store.sqlite.refusing import find_duplicate
 from meerkat_actors.store.sqlite.rows import Database
 
+_CLOCK_MAX: Final = (1 << 48) - 1
+"""What the first six bytes of a UUIDv7 can say, in milliseconds."""
 
-def post_input(database: Database, packer: Packer, unit: OwnerUnit) -> CommitOutcome:
-    """Insert it, or say why not, in the caller's transaction: whose first step was to look at its own lease."""
+
+def commit_post(database: Database, packer: Packer, unit: OwnerUnit) -> CommitOutcome:
+    """Do it, or say why not, in the caller's transaction: whose first step was to look at its own lease."""
     effect = unit.effect
     if unit.fence.owner != packer.incarnation:
         return STALE_OWNER
+    if isinstance(effect, PostInput):
+        no = _post(database, packer, effect)
+        return Committed(CheckpointVersion(0)) if no is None else no
+    for returned in effect:
+        _return(database, packer, returned)
+    return Committed(CheckpointVersion(0))
+
+
+def _post(database: Database, packer: Packer, effect: PostInput) -> Refused | DuplicateInput | None:
     found = database.execute(queries.READ_KEY, (effect.recipient,)).fetchone()
     authority = None if found is None else database.execute(queries.READ_AUTHORITY, (found[0],)).fetchone()
     if found is None or authority is None:
@@ -40,4 +56,15 @@ def post_input(database: Database, packer: Packer, unit: OwnerUnit) -> CommitOut
             effect.header,
         ),
     )
-    return Committed(CheckpointVersion(0))
+    return None
+
+
+def _return(database: Database, packer: Packer, effect: ReturnMail) -> None:
+    found = database.execute(queries.READ_KEY, (effect.recipient,)).fetchone()
+    if found is None:
+        return
+    before = min(effect.absent_before_ms, _CLOCK_MAX).to_bytes(6, "big")
+    database.execute(RETURN_MAIL, (effect.sequence, found[0], encode_abandoned(effect.abandoned), before))
+    if database.changes() and effect.answer is not None:
+        # Whoever sent it may be gone: then nobody is left to be told.
+        _post(database, packer, effect.answer)

@@ -19,6 +19,10 @@ runtime document       only if asked: the snapshot before the      the row, whic
                        current one                                 before can match; every current document, every
                                                                    retired epoch, and a cleared session's last one
 journal                steps of runs that nothing is staged for    steps of live runs
+event                  rows beyond the policy's age, if an input   the floor, by which a cursor that misses something
+                       is behind them: so the highest sequence     is known
+                       stays
+timer, operation       nothing                                     their owner needs them
 configuration          nothing                                     its versions are dense from the first
 authority, name,       nothing                                     fences are for ever
 session, lease
@@ -90,6 +94,8 @@ def prune_chunk(database: Database, order: PruneOrder, cursor: PruneCursor, limi
             bindings.append(key)
     if bindings and not order.is_dry_run:
         database.executemany(chore.forget, bindings)
+        if cursor.kind is PruneKind.EVENTS:
+            database.execute(pruning_statements.RAISE_EVENT_FLOOR, bindings[-1])
         database.execute(statements.COMMIT)
     else:
         database.execute(statements.ROLLBACK)
@@ -132,11 +138,19 @@ def _look_at_steps(database: Database, _: PruneOrder, after: Key, limit: int) ->
     return [((identity, run, name, nth), size, bool(may_go)) for identity, run, name, nth, size, may_go in found]
 
 
+def _look_at_events(database: Database, order: PruneOrder, after: Key, limit: int) -> list[Looked]:
+    if order.events_before_ms is None:
+        return []
+    found = database.execute(pruning_statements.READ_EVENTS, (*(after or (0,)), limit))
+    return [((seq,), size, order.forgets_event(next_input)) for seq, size, next_input in found]
+
+
 _CHORES: Final[Mapping[PruneKind, _Chore]] = MappingProxyType(
     {
         PruneKind.INPUTS: _Chore(_look_at_inputs, pruning_statements.FORGET_CONTENT),
         PruneKind.SNAPSHOTS: _Chore(_look_at_snapshots, pruning_statements.DROP_SNAPSHOT),
         PruneKind.DOCUMENTS: _Chore(_look_at_documents, pruning_statements.DROP_BODY),
         PruneKind.JOURNALS: _Chore(_look_at_steps, pruning_statements.DROP_STEP),
+        PruneKind.EVENTS: _Chore(_look_at_events, pruning_statements.DROP_EVENT),
     }
 )

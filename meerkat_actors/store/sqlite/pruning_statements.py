@@ -81,6 +81,25 @@ DROP_STEP: Final = """
 DELETE FROM journal WHERE identity = ?1 AND run = ?2 AND name = ?3 AND nth = ?4
 """
 
+# Events behind a sequence, what they weigh, and the first input behind each.
+READ_EVENTS: Final = """
+SELECT event.seq, length(event.body),
+       (SELECT input.input_id FROM input NOT INDEXED WHERE input.seq > event.seq ORDER BY input.seq LIMIT 1)
+  FROM event
+ WHERE event.seq > ?1
+ ORDER BY event.seq
+ LIMIT ?2
+"""
+
+DROP_EVENT: Final = """
+DELETE FROM event WHERE seq = ?1
+"""
+
+# In the same transaction: a cursor below it misses something. No sequence up to it is given out again.
+RAISE_EVENT_FLOOR: Final = """
+UPDATE meta SET event_floor = max(event_floor, ?1)
+"""
+
 # Pages that are empty, in bytes.
 READ_FREE: Final = """
 SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size

@@ -10,10 +10,10 @@ READ_META: Final = """
 SELECT store_id, incarnation, clean, sequence, epoch FROM meta
 """
 
-# The highest numbers in use; each is the end of a B-tree.
+# The highest numbers in use, of inputs, of what else has a sequence, and of keys; each is the end of a B-tree.
 READ_COUNTERS: Final = """
 SELECT coalesce((SELECT max(seq) FROM input), 0),
-       coalesce((SELECT max(seq) FROM turn), 0),
+       max(coalesce((SELECT max(seq) FROM turn), 0), coalesce((SELECT max(seq) FROM event), 0)),
        coalesce((SELECT max(key) FROM name), 0)
 """
 
@@ -30,7 +30,9 @@ SELECT name.key, head.kind, head.token, head.generation, head.version, head.sess
            coalesce((SELECT max(admission) FROM input INDEXED BY input_admission
                       WHERE input.identity = name.key AND input.admission IS NOT NULL), 0)),
        EXISTS (SELECT 1 FROM input INDEXED BY input_open
-                WHERE input.identity = name.key AND input.state = 0 AND input.state < 3),
+                WHERE input.identity = name.key AND input.state = 0 AND input.state < 3
+                  AND input.seq > coalesce(head.mail_floor, 0)),
+       coalesce((SELECT min(due) FROM timer INDEXED BY timer_identity WHERE timer.identity = name.key), 0),
        agent_config.version, agent_config.body
   FROM name LEFT JOIN head ON head.key = name.key
             LEFT JOIN turn ON turn.seq = head.last_turn
@@ -54,29 +56,52 @@ SELECT input.admission, input.input_id, input.kind, input.state, input.content, 
  ORDER BY input.admission
 """
 
+# Requests whose answers are owed, in admission order: few enough to be sorted.
+READ_OWED: Final = """
+SELECT input.admission, input.input_id, input.kind, sender.name, input.header
+  FROM input INDEXED BY input_owed LEFT JOIN name AS sender ON sender.key = input.sender
+ WHERE input.identity = ?1 AND input.owed = 1
+ ORDER BY input.admission
+"""
+
+READ_OPERATIONS: Final = """
+SELECT body FROM operation WHERE identity = ?1 ORDER BY id
+"""
+
 READ_JOURNAL: Final = """
 SELECT name, nth, arguments, result, once FROM journal WHERE identity = ?1 AND run = ?2
 """
 
-# -- mail and work ------------------------------------------------------------------------
+# -- work ---------------------------------------------------------------------------------
 
-# Oldest first; the index is in that order.
-READ_MAIL: Final = """
-SELECT input.seq, input.sender, sender.name, input.input_id, input.kind, input.content, input.header
-  FROM input INDEXED BY input_open LEFT JOIN name AS sender ON sender.key = input.sender
- WHERE input.identity = ?1 AND input.state = 0 AND input.state < 3
- ORDER BY input.seq
- LIMIT ?2
-"""
-
-# Grows with the open inputs, which is what it is asked for. A kind that begins with @ is a facade's, no agent's.
-# Without what another owner (not ?1) holds.
+# Grows with those that have open inputs, which is what it is asked for: it jumps from one to the next. A kind that
+# begins with @ is a facade's, no agent's. Without what another owner (not ?1) holds, and without mail that can't be
+# taken.
 READ_IDENTITIES_WITH_WORK: Final = """
+WITH RECURSIVE busy (key) AS (
+    SELECT min(identity) FROM input INDEXED BY input_open WHERE state < 3
+     UNION ALL
+    SELECT (SELECT min(input.identity) FROM input INDEXED BY input_open
+             WHERE input.state < 3 AND input.identity > busy.key)
+      FROM busy
+     WHERE busy.key IS NOT NULL
+)
 SELECT name.name
-  FROM (SELECT DISTINCT identity FROM input INDEXED BY input_open WHERE state < 3) AS busy
-  JOIN head ON head.key = busy.identity
-  JOIN name ON name.key = busy.identity
+  FROM busy CROSS JOIN head ON head.key = busy.key
+            CROSS JOIN name ON name.key = busy.key
  WHERE head.tombstone = 0 AND substr(head.kind, 1, 1) <> '@'
+   AND (EXISTS (SELECT 1 FROM input INDEXED BY input_open
+                 WHERE input.identity = head.key AND input.state BETWEEN 1 AND 2 AND input.state < 3)
+        OR EXISTS (SELECT 1 FROM input INDEXED BY input_open
+                    WHERE input.identity = head.key AND input.state = 0 AND input.state < 3
+                      AND input.seq > head.mail_floor))
+   AND (head.owner = ?1 OR NOT EXISTS (SELECT 1 FROM owner WHERE owner.key = head.owner))
+ UNION
+SELECT name.name
+  FROM operation INDEXED BY operation_bound
+  JOIN head ON head.key = operation.identity
+  JOIN name ON name.key = operation.identity
+ WHERE operation.bound = 1 AND head.tombstone = 0 AND substr(head.kind, 1, 1) <> '@'
    AND (head.owner = ?1 OR NOT EXISTS (SELECT 1 FROM owner WHERE owner.key = head.owner))
  ORDER BY name.name
 """
@@ -84,8 +109,9 @@ SELECT name.name
 # The same, of those with mail beyond the sequence ?2: grows with what came since.
 READ_IDENTITIES_WITH_MAIL: Final = """
 SELECT name.name
-  FROM (SELECT DISTINCT identity FROM input NOT INDEXED WHERE seq > ?2 AND state = 0) AS busy
-  JOIN head ON head.key = busy.identity
+  FROM (SELECT identity, max(seq) AS newest FROM input NOT INDEXED WHERE seq > ?2 AND state = 0
+         GROUP BY identity) AS busy
+  JOIN head ON head.key = busy.identity AND head.mail_floor < busy.newest
   JOIN name ON name.key = busy.identity
  WHERE head.tombstone = 0 AND substr(head.kind, 1, 1) <> '@'
    AND (head.owner = ?1 OR NOT EXISTS (SELECT 1 FROM owner WHERE owner.key = head.owner))
@@ -196,18 +222,31 @@ WITH RECURSIVE back (seq, previous, identity, generation, version, run, digest, 
 SELECT seq, previous, ?1, generation, version, run, digest, body FROM back
 """
 
-# Two ranges of rowids, merged as they are read: nothing beyond the page is looked at.
+# Ranges of rowids, merged as they are read: nothing beyond the page is looked at.
 READ_EVENTS: Final = """
-SELECT input.seq, iif(input.sender IS NULL, 'admitted', 'sent'), owner.name, input.input_id, sender.name, NULL, NULL
+SELECT input.seq, iif(input.sender IS NULL, 'admitted', 'sent'), owner.name, input.input_id, sender.name, NULL, NULL,
+       NULL, input.kind
   FROM input CROSS JOIN name AS owner ON owner.key = input.identity
              LEFT JOIN name AS sender ON sender.key = input.sender
  WHERE input.seq > ?1
  UNION ALL
-SELECT turn.seq, 'turn', owner.name, NULL, NULL, turn.run, turn.version
+SELECT turn.seq, 'turn', owner.name, NULL, NULL, turn.run, turn.version, turn.body, NULL
   FROM turn CROSS JOIN name AS owner ON owner.key = turn.identity
  WHERE turn.seq > ?1
+ UNION ALL
+SELECT event.seq, 'facts', owner.name, NULL, NULL, NULL, NULL, event.body, NULL
+  FROM event CROSS JOIN name AS owner ON owner.key = event.identity
+ WHERE event.seq > ?1
  ORDER BY 1
  LIMIT ?2
+"""
+
+# The last sequence is the highest of the meta row and of what is in use.
+READ_EVENT_BOUNDS: Final = """
+SELECT epoch, event_floor,
+       max(sequence, coalesce((SELECT max(seq) FROM input), 0), coalesce((SELECT max(seq) FROM turn), 0),
+           coalesce((SELECT max(seq) FROM event), 0))
+  FROM meta
 """
 
 READ_IDENTITIES: Final = """
@@ -264,11 +303,13 @@ READ_CONFIG: Final = """
 SELECT 1 FROM agent_config WHERE identity = ?1 AND version = ?2
 """
 
-# The mail that a take asks for, and whether an older one of its pair waits.
+# The mail that a take asks for: its recipient's floor, and whether an older one of its pair and lane waits above that.
 READ_SENT: Final = """
-SELECT EXISTS (SELECT 1 FROM input AS older
+SELECT head.mail_floor,
+       EXISTS (SELECT 1 FROM input AS older
                 WHERE older.identity = ?2 AND older.state = 0 AND older.state < 3
-                  AND older.seq < ?1 AND older.sender IS ?3)
-  FROM input
- WHERE seq = ?1 AND identity = ?2 AND sender IS ?3 AND state = 0
+                  AND older.seq < ?1 AND older.seq > head.mail_floor
+                  AND older.sender IS ?3 AND older.lane = input.lane)
+  FROM input JOIN head ON head.key = input.identity
+ WHERE input.seq = ?1 AND input.identity = ?2 AND input.sender IS ?3 AND input.state = 0
 """

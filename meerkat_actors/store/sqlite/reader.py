@@ -35,9 +35,10 @@ from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.ids import AgentIdentity, Generation, InputId
 from meerkat_actors.records.inputs import InputRow, Letterhead
-from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.records.stored_events import EventBounds, StoredEvent
+from meerkat_actors.records.timers import Timer
 from meerkat_actors.store.legible import legible
-from meerkat_actors.store.sqlite import reading, surveying
+from meerkat_actors.store.sqlite import agenda_reading, reading, surveying
 from meerkat_actors.store.sqlite.filesystem import read_mounts, remote_filesystem
 from meerkat_actors.store.sqlite.header import real_path, require_ours
 from meerkat_actors.store.sqlite.marking import Progress
@@ -117,6 +118,14 @@ class StoreReader:
     def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
         """See ``Store.page_events``."""
         return self._read(lambda database: reading.read_events(database, after, limit))
+
+    def event_bounds(self) -> EventBounds:
+        """See ``Store.event_bounds``."""
+        return self._read(reading.read_event_bounds)
+
+    def page_timers(self, identity: AgentIdentity, *, after: str | None, limit: int) -> tuple[Timer, ...]:
+        """See ``Store.page_timers``."""
+        return self._read(lambda database: agenda_reading.read_timers(database, identity, after, limit))
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """See ``Store.page_identities``."""

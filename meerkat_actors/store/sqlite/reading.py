@@ -20,23 +20,24 @@ from meerkat_actors.records.ids import (
     is_uuid,
     uuid_bytes,
 )
-from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
+from meerkat_actors.records.inputs import InputRow, Letterhead
 from meerkat_actors.records.runs import Journal
-from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.records.stored_events import EventBounds, StoredEvent
 from meerkat_actors.store.legible import UNDECODABLE
 from meerkat_actors.store.recovery import ROW_UNREADABLE, ROWS_CONTRADICT, IdentityRows, assemble, unservable
 from meerkat_actors.store.sqlite import queries, statements
 from meerkat_actors.store.sqlite.rows import (
     Database,
     Row,
+    event_bounds_of,
     event_of,
     first_value,
     head_of,
     identity_row_of,
     input_row_of,
     letterhead_of,
-    mail_of,
     open_row_of,
+    owed_row_of,
     step_of,
     turn_row_of,
 )
@@ -65,7 +66,7 @@ def _read_activation(
     key = IdentityKey(found[0])
     head = None if found[1] is None else head_of((*found[1:9], *found[15:17]))
     tombstone, last_state = found[9:11]
-    admissions, has_mail, config_version, config = found[17:]
+    admissions, has_mail, next_due_ms, config_version, config = found[17:]
     broken = None if head is None else unservable(identity, head, is_deleted=bool(tombstone))
     if broken is not None:
         return broken
@@ -84,17 +85,15 @@ def _read_activation(
         open=[open_row_of(row) for row in database.execute(queries.READ_OPEN, (key,))],
         admissions=admissions,
         has_mail=bool(has_mail),
+        next_due_ms=next_due_ms,
+        owed=[owed_row_of(row) for row in database.execute(queries.READ_OWED, (key,))],
+        operations=[body for (body,) in database.execute(queries.READ_OPERATIONS, (key,))],
     )
 
     def journal_of(run_id: RunId) -> Journal:
         return dict(step_of(row) for row in database.execute(queries.READ_JOURNAL, (key, uuid_bytes(run_id))))
 
     return assemble(rows, journal_of)
-
-
-def read_mail(database: Database, key: IdentityKey, limit: int) -> tuple[Mail, ...]:
-    """The oldest mail of a recipient."""
-    return tuple(mail_of(row) for row in database.execute(queries.READ_MAIL, (key, max(limit, 0))))
 
 
 def read_identities_with_work(database: Database, owner: int) -> tuple[AgentIdentity, ...]:
@@ -152,6 +151,19 @@ def read_events(database: Database, after: int, limit: int) -> tuple[StoredEvent
         return ()
     bindings: Row = (max(after, 0), max(limit, 0))
     return tuple(event_of(row) for row in database.execute(queries.READ_EVENTS, bindings))
+
+
+def read_event_bounds(database: Database) -> EventBounds:
+    """Where the store's events begin and end.
+
+    Raises:
+        ValueError: its one row is lost.
+    """
+    row = database.execute(queries.READ_EVENT_BOUNDS).fetchone()
+    if row is None:
+        problem = "no meta row"
+        raise ValueError(problem)
+    return event_bounds_of(row)
 
 
 def read_identities(database: Database, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:

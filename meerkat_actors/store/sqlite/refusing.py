@@ -43,6 +43,7 @@ from meerkat_actors.store.fencing import (
 )
 from meerkat_actors.store.spelling import spelling_refusal
 from meerkat_actors.store.sqlite import queries
+from meerkat_actors.store.sqlite.agenda_refusing import AGENDA_EXPLAIN
 from meerkat_actors.store.sqlite.continuity_reading import CONTINUITY_EXPLAIN, session_bound
 from meerkat_actors.store.sqlite.packing import Packer, pack_in_order
 from meerkat_actors.store.sqlite.rows import Database, Row, first_value, state_of
@@ -152,8 +153,12 @@ def _take(database: Database, key: int, index: int, effect: TakeMail) -> No | No
         return refused(
             RefusalReason.INPUT_STATE_CONFLICT, index, f"sequence {effect.sequence} is no mail waiting from that sender"
         )
-    if waiting[0]:
-        return refused(RefusalReason.NOT_HEAD_OF_PAIR, index, "an older message of that sender waits")
+    floor, has_older = waiting
+    if effect.sequence <= floor:
+        problem = f"sequence {effect.sequence} is not above the mail floor {floor}"
+        return refused(RefusalReason.INPUT_STATE_CONFLICT, index, problem)
+    if has_older:
+        return refused(RefusalReason.NOT_HEAD_OF_PAIR, index, "an older message of that sender waits in its lane")
     return _admission_taken(database, key, index, effect.admission)
 
 
@@ -263,6 +268,7 @@ _EXPLAIN: Final[MappingProxyType[type, Callable[[Database, int, int, Any], No | 
         Recreate: _begin,
         SendMail: _send,
         **RUNTIME_EXPLAIN,
+        **AGENDA_EXPLAIN,
         **CONTINUITY_EXPLAIN,
     }
 )

@@ -20,8 +20,10 @@ from meerkat_actors.records.ids import AgentIdentity, RunId, uuid_text
 from meerkat_actors.records.inputs import InputKind, InputRow, InputState, Lane, Letter, Letterhead, Mail
 from meerkat_actors.records.runs import JournalEntry
 from meerkat_actors.records.status import Desired
-from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
-from meerkat_actors.store.recovery import OpenRow
+from meerkat_actors.records.stored_events import EventBounds, StoredEvent, StoredEventKind
+from meerkat_actors.records.timers import Timer
+from meerkat_actors.store.recovery import OpenRow, OwedRow
+from meerkat_actors.store.returning import Addressee
 
 Value: TypeAlias = int | str | bytes | None
 """What we store. No floats: every number of ours is a counter or a time in whole milliseconds."""
@@ -131,6 +133,23 @@ def open_row_of(row: tuple[Any, ...]) -> OpenRow:
     )
 
 
+def owed_row_of(row: tuple[Any, ...]) -> OwedRow:
+    """From ``READ_OWED``."""
+    admission, input_id, kind, sender, header = row
+    return OwedRow(admission, cast("Any", uuid_text(input_id)), _KINDS[kind], sender, header)
+
+
+def timer_of(row: tuple[Any, ...]) -> Timer:
+    """From ``READ_TIMERS`` and ``READ_DUE_TIMERS_OF``."""
+    return Timer(*row)
+
+
+def addressee_of(row: tuple[Any, ...]) -> Addressee | None:
+    """From ``READ_ADDRESSEE``: what follows the key."""
+    desired, mail_floor, tombstone = row
+    return None if desired is None else Addressee(_DESIRES[desired], mail_floor, bool(tombstone))
+
+
 def mail_of(row: tuple[Any, ...]) -> Mail:
     """From ``READ_MAIL``."""
     sequence, sender_key, sender, input_id, name, content, header = row
@@ -199,7 +218,7 @@ def turn_row_of(row: Sequence[Any]) -> TurnRow:
 
 def event_of(row: tuple[Any, ...]) -> StoredEvent:
     """From ``READ_EVENTS``."""
-    sequence, kind, identity, input_id, sender, run, version = row
+    sequence, kind, identity, input_id, sender, run, version, body, input_kind = row
     return StoredEvent(
         sequence=sequence,
         kind=_EVENT_KINDS[kind],
@@ -208,7 +227,15 @@ def event_of(row: tuple[Any, ...]) -> StoredEvent:
         sender=sender,
         run_id=run_id_of(run),
         version=version,
+        body=body,
+        input_kind=None if input_kind is None else _KINDS[input_kind],
     )
+
+
+def event_bounds_of(row: tuple[Any, ...]) -> EventBounds:
+    """From ``READ_EVENT_BOUNDS``."""
+    epoch, floor, last = row
+    return EventBounds(epoch=epoch, floor=floor, last=last)
 
 
 def identity_row_of(row: tuple[Any, ...]) -> IdentityRow:

@@ -12,7 +12,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x4D6B4174
 """``MkAt``, in the file's header: whose file this is."""
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """In ``user_version``. A newer one is refused; an older one from 3 on is migrated: see ``migrating``."""
 
 PAGE_BYTES: Final = 4096
@@ -27,7 +27,8 @@ CREATE TABLE meta (                 -- one row: the store itself
     incarnation INTEGER NOT NULL CHECK (incarnation >= 0),        -- how often serving began
     clean       INTEGER NOT NULL CHECK (clean IN (0, 1)),         -- 1: the last incarnation ended in good order
     sequence    INTEGER NOT NULL CHECK (sequence >= 0),           -- none above it was given out when serving last ended
-    keys        INTEGER NOT NULL DEFAULT 0 CHECK (keys >= 0)      -- identity keys up to it may have been given out
+    keys        INTEGER NOT NULL DEFAULT 0 CHECK (keys >= 0),     -- identity keys up to it may have been given out
+    event_floor INTEGER NOT NULL DEFAULT 0 CHECK (event_floor >= 0)   -- events up to it may have been pruned
 ) STRICT
 """,
     """
@@ -60,7 +61,7 @@ CREATE TABLE head (                 -- the authority of one identity, and the fe
     last_state    INTEGER NOT NULL CHECK (last_state >= 0),        -- sequence of the one that set the state; 0: none
     admissions    INTEGER NOT NULL CHECK (admissions >= 0),        -- floor of the admission counter under pruned inputs
     sends         INTEGER NOT NULL CHECK (sends >= 0),             -- the send counter
-    mail_floor    INTEGER NOT NULL CHECK (mail_floor >= 0),        -- mail of a lower sequence can't be taken
+    mail_floor    INTEGER NOT NULL CHECK (mail_floor >= 0),        -- mail up to this sequence can't be taken
     tombstone     INTEGER NOT NULL CHECK (tombstone IN (0, 1)),    -- 1: deleted; the row stays as a fence
     desired       TEXT    NOT NULL                                 -- what the operator wants of it
                   CHECK (desired IN ('open', 'paused', 'retired', 'stopped', 'destroyed'))
@@ -105,7 +106,10 @@ CREATE TABLE input (                -- one input of one identity
     policy        INTEGER NOT NULL DEFAULT 0 CHECK (policy >= 0),  -- the rule that was resolved at its admission
     letter        INTEGER NOT NULL DEFAULT 0 CHECK (letter BETWEEN 0 AND 2),  -- 1: a dead letter; 2: looked after
     header        BLOB,                                            -- canonical JSON; null: the default of its kind
-    CHECK ((state = 0) = (admission IS NULL)),
+    owed          INTEGER NOT NULL DEFAULT 0 CHECK (owed BETWEEN 0 AND 1),    -- 1: a request whose answer is owed
+    CHECK (state <> 0 OR admission IS NULL),
+    CHECK (admission IS NOT NULL OR state IN (0, 6)),              -- mail that was returned was never admitted
+    CHECK (owed = 0 OR state = 3),
     CHECK (state <> 2 OR run IS NOT NULL),
     CHECK ((state = 3) = (turn IS NOT NULL OR lane = 2)),
     CHECK (letter = 0 OR state = 6),
@@ -186,6 +190,34 @@ CREATE TABLE snapshot (             -- an opaque document of the continuity faca
     data       BLOB    NOT NULL CHECK (length(data) = size)
 ) STRICT
 """,
+    """
+CREATE TABLE timer (                -- one timer of one identity
+    number   INTEGER PRIMARY KEY,                                  -- among those of one time the lower one goes first
+    identity INTEGER NOT NULL REFERENCES head (key),
+    name     TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 512),
+    due      INTEGER NOT NULL CHECK (due >= 0),                    -- wall clock, ms
+    last     INTEGER NOT NULL CHECK (last >= 0),                   -- admission that it fired last; 0: none yet
+    fired    INTEGER NOT NULL CHECK (fired >= 0),                  -- how often it fired, or was skipped
+    body     BLOB    NOT NULL,                                     -- canonical JSON: what fires, how it repeats
+    UNIQUE (identity, name)
+) STRICT
+""",
+    """
+CREATE TABLE operation (            -- something that goes on beside an identity's turns, or ended not long ago
+    identity INTEGER NOT NULL REFERENCES head (key),
+    id       BLOB    NOT NULL CHECK (length(id) = 16),
+    body     BLOB    NOT NULL,                                     -- canonical JSON
+    bound    INTEGER NOT NULL CHECK (bound IN (0, 1)),             -- 1: goes on, and ends with its process
+    PRIMARY KEY (identity, id)
+) STRICT, WITHOUT ROWID
+""",
+    """
+CREATE TABLE event (                -- what a unit told that none of its other rows says
+    seq      INTEGER PRIMARY KEY,                                  -- from the store-wide sequence
+    identity INTEGER NOT NULL REFERENCES head (key),
+    body     BLOB    NOT NULL                                      -- a list of facts: canonical JSON
+) STRICT
+""",
 )
 
 INDEXES: Final = (
@@ -199,6 +231,15 @@ INDEXES: Final = (
     "CREATE INDEX input_open ON input (identity, state) WHERE state < 3",
     # Dead letters only: of one identity in the order of the sequence, and few enough to be sorted for all.
     "CREATE INDEX input_letter ON input (identity) WHERE letter = 1",
+    # Mail that steers is taken first, and its pairs have an order of their own.
+    "CREATE INDEX input_steered ON input (identity) WHERE state = 0 AND lane = 1",
+    # Answers that are owed, of one identity.
+    "CREATE INDEX input_owed ON input (identity) WHERE owed = 1",
+    # What is due, of all in the order of their times, and of one in that of its times and names.
+    "CREATE INDEX timer_due ON timer (due)",
+    "CREATE INDEX timer_identity ON timer (identity, due, name)",
+    # Identities that have to learn, after a restart, what their former process took with it.
+    "CREATE INDEX operation_bound ON operation (identity) WHERE bound = 1",
     # A version is saved once in its generation; its newest is the end of a range, and so is everything of an identity.
     "CREATE UNIQUE INDEX snapshot_version ON snapshot (identity, generation, version)",
     # A session's newest document, and those to forget.

@@ -75,29 +75,33 @@ VALUES (?5, (SELECT key FROM head
         ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
 """
 
-# Admits mail that nobody took yet, and only the oldest of its pair. ?5 is its sequence, ?6 its sender (null: outside).
-TAKE_MAIL: Final = """
-UPDATE input
-   SET admission = ?7, state = ?8, run = ?9
- WHERE seq = ?5 AND sender IS ?6 AND state = 0
-   AND identity = (SELECT key FROM head
-                    WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
-   AND NOT EXISTS (SELECT 1 FROM input AS older
-                    WHERE older.identity = ?1 AND older.state = 0 AND older.state < 3
-                      AND older.seq < ?5 AND older.sender IS ?6)
+# What may be taken: above the floor, and the head of its pair and lane. Each lane has an index of its own.
+_TAKEABLE: Final = """   AND identity = (SELECT key FROM head
+                    WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0
+                      AND mail_floor < ?5)
+   AND NOT EXISTS (SELECT 1 FROM input AS older INDEXED BY input_open
+                    WHERE input.lane <> 1 AND older.identity = ?1 AND older.state = 0 AND older.state < 3
+                      AND older.seq < ?5 AND older.seq > (SELECT mail_floor FROM head WHERE key = ?1)
+                      AND older.sender IS ?6 AND older.lane <> 1)
+   AND NOT EXISTS (SELECT 1 FROM input AS older INDEXED BY input_steered
+                    WHERE input.lane = 1 AND older.identity = ?1 AND older.state = 0 AND older.lane = 1
+                      AND older.seq < ?5 AND older.seq > (SELECT mail_floor FROM head WHERE key = ?1)
+                      AND older.sender IS ?6)
 """
 
+# Admits mail that nobody took yet. ?5 is its sequence, ?6 its sender (null: outside).
+TAKE_MAIL: Final = f"""
+UPDATE input
+   SET admission = ?7, state = ?8, run = ?9, lane = 0
+ WHERE seq = ?5 AND sender IS ?6 AND state = 0
+{_TAKEABLE}"""  # noqa: S608 - constants only
+
 # The same, with a policy (?10) or a lane (?11) that is not the usual one.
-TAKE_SAID_MAIL: Final = """
+TAKE_SAID_MAIL: Final = f"""
 UPDATE input
    SET admission = ?7, state = ?8, run = ?9, policy = ?10, lane = ?11
  WHERE seq = ?5 AND sender IS ?6 AND state = 0
-   AND identity = (SELECT key FROM head
-                    WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0)
-   AND NOT EXISTS (SELECT 1 FROM input AS older
-                    WHERE older.identity = ?1 AND older.state = 0 AND older.state < 3
-                      AND older.seq < ?5 AND older.sender IS ?6)
-"""
+{_TAKEABLE}"""  # noqa: S608 - constants only
 
 # Binds a queued input to a run.
 STAGE_INPUT: Final = """
@@ -151,6 +155,14 @@ UPDATE input
 CONSUME_INPUT: Final = """
 UPDATE input
    SET state = 3, turn = ?4
+ WHERE seq = (SELECT seq FROM input WHERE identity = ?1 AND admission = ?2)
+   AND state = 2 AND run = ?3
+"""
+
+# The same, for a request that its turn put off.
+CONSUME_REQUEST: Final = """
+UPDATE input
+   SET state = 3, turn = ?4, owed = 1
  WHERE seq = (SELECT seq FROM input WHERE identity = ?1 AND admission = ?2)
    AND state = 2 AND run = ?3
 """
@@ -223,13 +235,13 @@ VALUES (?5, ?6, ?7, ?8, 0,
         ?9, ?10, ?11)
 """
 
-# The same, for mail that says something of itself (?12).
+# The same, for mail that says something of itself (?12), or waits in another lane (?13).
 SEND_SAID_MAIL: Final = """
-INSERT INTO input (seq, identity, input_id, kind, state, sender, number, digest, content, header)
+INSERT INTO input (seq, identity, input_id, kind, state, sender, number, digest, content, header, lane)
 VALUES (?5, ?6, ?7, ?8, 0,
         (SELECT key FROM head
           WHERE key = ?1 AND token = ?2 AND generation = ?3 AND version = ?4 AND tombstone = 0),
-        ?9, ?10, ?11, ?12)
+        ?9, ?10, ?11, ?12, ?13)
 """
 
 # Inserts mail from outside, for whoever holds the recipient.

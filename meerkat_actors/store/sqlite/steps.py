@@ -6,6 +6,17 @@ from typing import Final
 
 from attrs import frozen
 
+from meerkat_actors.records.agenda_effects import (
+    CountSends,
+    DropOperation,
+    DropTimer,
+    DropTimers,
+    FireTimer,
+    PutOperation,
+    RecordEvents,
+    SetTimer,
+    SettleRequest,
+)
 from meerkat_actors.records.effects import (
     AppendTurn,
     BeginGeneration,
@@ -28,7 +39,7 @@ from meerkat_actors.records.effects import (
     TakeMail,
 )
 from meerkat_actors.records.runtime_effects import BindSession, DropDocument, MoveInput, PutDocument, RecordReceipt
-from meerkat_actors.store.sqlite import lives_statements, runtime_statements, statements
+from meerkat_actors.store.sqlite import agenda_statements, lives_statements, runtime_statements, statements
 
 
 @frozen
@@ -60,6 +71,7 @@ STEPS: Final = (
     Step(statements.BIND_INPUT, Stage),
     Step(statements.CHARGE_INPUT, ChargeRun),
     Step(statements.CONSUME_INPUT, EndInput),
+    Step(statements.CONSUME_REQUEST, EndInput),
     Step(statements.END_INPUT, EndInput),
     Step(statements.SETTLE_LETTER, SettleLetter),
     Step(statements.RECORD_STEP, RecordStep),
@@ -67,6 +79,16 @@ STEPS: Final = (
     Step(statements.RESOLVE_STEP, ResolveStep),
     Step(statements.WITHDRAW_STEP, ResolveStep),
     Step(statements.DROP_JOURNAL, DropJournal, counted=False),
+    Step(agenda_statements.SETTLE_REQUEST, SettleRequest),
+    Step(agenda_statements.SET_TIMER, SetTimer),
+    Step(agenda_statements.FIRE_TIMER, FireTimer),
+    Step(agenda_statements.FIRE_LAST, FireTimer),
+    Step(agenda_statements.DROP_TIMER, DropTimer, counted=False),
+    Step(agenda_statements.DROP_TIMERS, DropTimers, counted=False),
+    Step(agenda_statements.PUT_OPERATION, PutOperation),
+    Step(agenda_statements.DROP_OPERATION, DropOperation, counted=False),
+    Step(agenda_statements.RECORD_EVENTS, RecordEvents),
+    Step(agenda_statements.COUNT_SENDS, CountSends),
     Step(statements.SEND_MAIL, SendMail),
     Step(statements.SEND_SAID_MAIL, SendMail),
     Step(statements.INSERT_TURN, AppendTurn),
@@ -82,5 +104,6 @@ STEPS: Final = (
 _PLACES: Final = range(len(STEPS))
 CLAIM, NAME, HEAD, SESSION, RECREATION, CONFIG, *_AFTER_BEGINNING = _PLACES
 INPUT, SAID_INPUT, TAKE, SAID_TAKE, MOVE, BOUND, PUT, DROP_PUT, RECEIPT, *_AFTER_MOVES = _AFTER_BEGINNING
-STAGE, BIND, CHARGE, CONSUME, END, SETTLE, STEP, ONCE, RESOLVE, WITHDRAW, DROP, *_LAST = _AFTER_MOVES
+STAGE, BIND, CHARGE, CONSUME, OWE, END, SETTLE, STEP, ONCE, RESOLVE, WITHDRAW, DROP, *_AFTER_ENDS = _AFTER_MOVES
+PAY, TIMER, FIRE, FIRE_LAST, DROP_TIMER, ALL_TIMERS, OPERATION, DROP_OPERATION, TOLD, COUNT, *_LAST = _AFTER_ENDS
 SEND, SAID_SEND, TURN, ADVANCE, DESIRE, NEXT_SESSION, GENERATION, BURIAL, RELEASE = _LAST

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 import apsw
@@ -18,14 +19,16 @@ from meerkat_actors.records.effects import OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.leases import NOTHING_NEW, News
+from meerkat_actors.records.mail import Recipient, Returnable
 from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
-from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.records.stored_events import EventBounds, StoredEvent
+from meerkat_actors.records.timers import DueLook, Timer, TimerCursor
 from meerkat_actors.store.fencing import FENCE, STALE_OWNER, refused, unit_refusal
 from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sharing import Membership
 from meerkat_actors.store.spelling import post_refusal
-from meerkat_actors.store.sqlite import continuity_reading, reading, statements
+from meerkat_actors.store.sqlite import agenda_reading, continuity_reading, reading, statements
 from meerkat_actors.store.sqlite.failing import failure_of
 from meerkat_actors.store.sqlite.filesystem import forget_cached_pages
 from meerkat_actors.store.sqlite.grouping import commit_units
@@ -33,7 +36,7 @@ from meerkat_actors.store.sqlite.locking import StoreLock
 from meerkat_actors.store.sqlite.marking import Progress
 from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.packing import Packer
-from meerkat_actors.store.sqlite.posting import post_input
+from meerkat_actors.store.sqlite.posting import commit_post
 from meerkat_actors.store.sqlite.pruning import prune_chunk
 from meerkat_actors.store.sqlite.pruning_statements import COMPACT, TEMPORARY_IN_FILE, TEMPORARY_IN_MEMORY
 from meerkat_actors.store.sqlite.rows import typed
@@ -147,7 +150,31 @@ class SqliteStore:
 
     def pending_mail(self, key: IdentityKey, *, limit: int) -> tuple[Mail, ...]:
         """See ``Store.pending_mail``."""
-        return self._listed(lambda: reading.read_mail(self._database, key, limit))
+        return self._listed(lambda: agenda_reading.read_mail(self._database, key, limit))
+
+    def recipients_with_mail(self, *, after: int, limit: int) -> tuple[Recipient, ...]:
+        """See ``Store.recipients_with_mail``."""
+        return self._listed(lambda: agenda_reading.read_recipients(self._database, after, limit))
+
+    def undeliverable_mail(
+        self, identity: AgentIdentity, *, absent_before_ms: int, limit: int
+    ) -> tuple[Returnable, ...]:
+        """See ``Store.undeliverable_mail``."""
+        read = partial(agenda_reading.read_undeliverable, self._database, identity, absent_before_ms, limit)
+        return self._listed(read)
+
+    def due_timers(self, *, now_ms: int, after: TimerCursor | None, limit: int) -> DueLook:
+        """See ``Store.due_timers``."""
+        owner = self._packer.incarnation
+        return self._listed(lambda: agenda_reading.read_due_timers(self._database, owner, now_ms, after, limit))
+
+    def due_timers_of(self, key: IdentityKey, *, now_ms: int, limit: int) -> tuple[Timer, ...]:
+        """See ``Store.due_timers_of``."""
+        return self._listed(lambda: agenda_reading.read_due_timers_of(self._database, key, now_ms, limit))
+
+    def page_timers(self, identity: AgentIdentity, *, after: str | None, limit: int) -> tuple[Timer, ...]:
+        """See ``Store.page_timers``."""
+        return self._listed(lambda: agenda_reading.read_timers(self._database, identity, after, limit))
 
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
         """See ``Store.identities_with_work``."""
@@ -155,8 +182,7 @@ class SqliteStore:
 
     def look_around(self) -> News:
         """See ``Store.look_around``."""
-        is_one_of_many = self._serving.membership is not None and self._serving.is_active
-        return self._guarded(self._serving.look_around) if is_one_of_many else NOTHING_NEW
+        return self._guarded(self._serving.look_around) if self.is_shared and self._serving.is_active else NOTHING_NEW
 
     def find_input(self, identity: AgentIdentity, input_id: InputId) -> InputRow | None:
         """See ``Store.find_input``."""
@@ -181,6 +207,10 @@ class SqliteStore:
     def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
         """See ``Store.page_events``."""
         return self._listed(lambda: reading.read_events(self._database, after, limit))
+
+    def event_bounds(self) -> EventBounds:
+        """See ``Store.event_bounds``."""
+        return self._listed(lambda: reading.read_event_bounds(self._database))
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         """See ``Store.page_identities``."""
@@ -276,7 +306,7 @@ class SqliteStore:
             self._database.execute(statements.BEGIN_IMMEDIATE)
             if self._serving.membership is not None and not self._serving.enter(()):
                 return STALE_OWNER
-            outcome = post_input(self._database, self._packer, unit)
+            outcome = commit_post(self._database, self._packer, unit)
             self._database.execute(statements.COMMIT)
         except apsw.FullError as error:
             return refused(RefusalReason.STORE_FULL, FENCE, f"the disk is full: {error}")

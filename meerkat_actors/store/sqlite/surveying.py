@@ -66,7 +66,7 @@ class Survey:
     was_clean: bool
     """Whether serving ended in good order. False while somebody serves."""
     last_sequence: int
-    """The highest number that an input or a turn has."""
+    """The highest number that an input, a turn or an event has."""
     identities: Count
     turns: Count
     open_inputs: Count

@@ -83,8 +83,8 @@ def a_boundary_may_be_the_last_one(store: Store) -> None:
 def the_dead_come_back_as_their_next_generation(store: Store) -> None:
     """Kind, session and conversation begin anew, above every counter of the former life; what was said stays."""
     alice = lived(store)
-    created(store, "bob").must_commit(send("alice", 1))
     alice.must_commit(Bury())
+    created(store, "bob").must_commit(send("alice", 1))
     successor, recreation = alice.recreating()
     successor.must_commit(changed(recreation, kind="reviewer"), SetConfig(2, b'{"a":1}'))
     assert (successor.fence.token, successor.fence.generation, successor.fence.version) == (2, 1, 0)

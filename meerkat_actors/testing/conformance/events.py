@@ -7,10 +7,12 @@ from typing import Final
 from meerkat_actors.records.commits import Committed, Refused
 from meerkat_actors.records.effects import DropJournal
 from meerkat_actors.records.ids import COUNTER_MAX, CheckpointVersion
+from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
 from meerkat_actors.store import Store
 from meerkat_actors.testing.conformance.checking import Restart, check, check_each, check_restarting
 from meerkat_actors.testing.conformance.writing import (
+    body_of,
     charge,
     created,
     end,
@@ -52,6 +54,7 @@ def an_input_from_outside_mail_and_a_boundary_are_told_in_the_order_of_their_uni
             sender=None,
             run_id=None,
             version=None,
+            input_kind=InputKind.PROMPT,
         ),
         StoredEvent(
             sequence=events[1].sequence,
@@ -61,6 +64,7 @@ def an_input_from_outside_mail_and_a_boundary_are_told_in_the_order_of_their_uni
             sender=None,
             run_id=run,
             version=CheckpointVersion(1),
+            body=body_of(1),
         ),
         StoredEvent(
             sequence=events[2].sequence,
@@ -70,6 +74,7 @@ def an_input_from_outside_mail_and_a_boundary_are_told_in_the_order_of_their_uni
             sender=BOB,
             run_id=None,
             version=None,
+            input_kind=InputKind.PEER_MESSAGE,
         ),
     )
     assert [event.identity for event in events[3:]] == [ALICE]

@@ -11,12 +11,19 @@ from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, SessionId
 from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.standing import SnapshotRow, Standing
+from meerkat_actors.records.timers import Timer
 from meerkat_actors.store import Store
 from meerkat_actors.testing.conformance.writing import identity
 
 EVERYTHING = 10_000
 
-Seen: TypeAlias = tuple[Activation | Broken, tuple[Mail, ...], tuple[InputRow, ...], tuple[TurnRow, ...]]
+Seen: TypeAlias = tuple[
+    Activation | Broken,
+    tuple[Mail, ...],
+    tuple[InputRow, ...],
+    tuple[TurnRow, ...],
+    tuple[Timer, ...],
+]
 
 
 Picture: TypeAlias = tuple[
@@ -64,6 +71,7 @@ def _seen(store: Store, name: AgentIdentity) -> Seen:
         tuple(evolve(one, sequence=0, sender_key=IdentityKey(1)) for one in mail),
         tuple(map(_input, store.page_inputs(name, after=None, limit=EVERYTHING, newest_first=False))),
         tuple(_blanked(row) for row in store.page_turns(name, before=None, limit=EVERYTHING)),
+        store.page_timers(name, after=None, limit=EVERYTHING),
     )
 
 

@@ -13,11 +13,15 @@ from meerkat_actors.testing.conformance.checking import check
 from meerkat_actors.testing.conformance.writing import created, identity, new_run_id
 
 
+def id_of(number: int) -> InputId:
+    return InputId(f"00000000-0000-7000-8000-{number:012x}")
+
+
 def posting(
     owner: int, number: int, *, to: str = "alice", key: str | None = None, content: bytes = b'"x"'
 ) -> OwnerUnit:
     """An input from outside, under an incarnation."""
-    input_id = InputId(f"00000000-0000-7000-8000-{number:012x}")
+    input_id = id_of(number)
     effect = PostInput(identity(to), input_id, InputKind.PROMPT, content, content_digest(content), key)
     return OwnerUnit(OwnerFence(owner), effect)
 
@@ -68,7 +72,7 @@ def a_key_and_an_id_are_used_once_whoever_posts(store: Store) -> None:
     assert isinstance(same, DuplicateInput)
     assert isinstance(other, DuplicateInput)
     assert (same.same_content, other.same_content) == (True, False)
-    assert same.first == other.first == first.effect.input_id
+    assert same.first == other.first == id_of(1)
     assert isinstance(store.post(posting(owner, 1)), DuplicateInput)
     assert len(store.pending_mail(alice.fence.key, limit=9)) == 1
 

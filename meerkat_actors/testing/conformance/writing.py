@@ -171,8 +171,8 @@ def charge(admission: int, run: RunId, attempts: int = 1, interruptions: int = 0
     return ChargeRun(AdmissionSequence(admission), run, attempts, interruptions, not_before_ms)
 
 
-def end(admission: int, run: RunId, abandoned: Abandoned | None = None) -> EndInput:
-    return EndInput(AdmissionSequence(admission), run, abandoned)
+def end(admission: int, run: RunId, abandoned: Abandoned | None = None, *, owes: bool = False) -> EndInput:
+    return EndInput(AdmissionSequence(admission), run, abandoned, owes)
 
 
 def settle(admission: int) -> SettleLetter:
@@ -208,6 +208,7 @@ def send(
     input_id: InputId | None = None,
     kind: InputKind = InputKind.PEER_MESSAGE,
     header: Header | None = None,
+    lane: Lane = Lane.QUEUE,
 ) -> SendMail:
     return SendMail(
         AgentIdentity(recipient),
@@ -217,6 +218,7 @@ def send(
         content_digest(content),
         number,
         None if header is None else encode_header(header, kind),
+        lane,
     )
 
 

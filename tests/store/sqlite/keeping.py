@@ -29,6 +29,7 @@ from meerkat_actors.store import RuntimeStore, open_sqlite
 from meerkat_actors.store.sqlite.schema import PAGE_BYTES, SCHEMA_VERSION
 from tests.store.continuity_calling import BEN, caller, record
 from tests.store.runtime_writing import RUN, delta, input_id, queued, said, staged
+from tests.store.sqlite.agenda import live_agenda
 from tests.store.sqlite.lives import live_lives
 from tests.store.writing import uuid_of
 
@@ -158,11 +159,17 @@ def migrated(old: Content) -> Content:
     (meta,) = old["meta"]
     if "owner" not in old:  # schema 3
         old = {**old, "meta": [{**meta, "keys": max(int(str(row["key"])) for row in old["name"])}], "owner": []}
-    # Schema 5: nothing said anything of itself yet.
+    if "policy" not in old["input"][0]:  # schema 4: nothing said anything of itself yet
+        old = {
+            **old,
+            "input": [{**row, "policy": 0, "letter": 0, "header": None} for row in old["input"]],
+            "journal": [{**row, "once": 0} for row in old["journal"]],
+        }
     return {
         **old,
-        "input": [{**row, "policy": 0, "letter": 0, "header": None} for row in old["input"]],
-        "journal": [{**row, "once": 0} for row in old["journal"]],
+        "meta": [{**row, "event_floor": 0} for row in old["meta"]],
+        "input": [{**row, "owed": 0} for row in old["input"]],
+        **{name: [] for name in ("timer", "operation", "event")},
     }
 
 
@@ -200,8 +207,9 @@ def live(path: Path) -> None:
     store.close()
     trio.run(_run_agents, path, env)
     store = open_sqlite(path, env=env)
-    store.begin()
+    incarnation = store.begin().incarnation
     live_lives(store)
+    live_agenda(store, incarnation)
     store.end(clean=True)
     store.close()
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import define, evolve
 
+from meerkat_actors.records.agenda_codec import encode_facts
 from meerkat_actors.records.codec import (
     DIGEST_ZERO,
     content_digest,
@@ -32,8 +33,9 @@ from meerkat_actors.records.effects import (
     SetConfig,
     SetDesired,
 )
+from meerkat_actors.records.facts import Fact
 from meerkat_actors.records.headers import Durability, Header, Mode, ResponseStatus
-from meerkat_actors.records.ids import AdmissionSequence, CheckpointVersion, InputId, RunId, SessionId
+from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, CheckpointVersion, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputKind, InputState, Lane
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Receipt, ReceiptOutcome
 from meerkat_actors.records.runs import CHECKPOINT
@@ -119,12 +121,20 @@ class Life:
         return given(100 * self.number + admission)
 
     def ended(
-        self, run: RunId, told: list[int], hidden: list[int] | None = None, *, is_interrupted: bool = False
+        self,
+        run: RunId,
+        told: list[int],
+        hidden: list[int] | None = None,
+        *,
+        is_interrupted: bool = False,
+        sender: AgentIdentity | None = None,
+        facts: tuple[Fact, ...] = (),
+        owes: bool = False,
     ) -> tuple[Effect, ...]:
         """A boundary that tells some of its inputs, and keeps others out of the transcript."""
         admissions = [*told, *(hidden or [])]
         entries = tuple(
-            encode_entry(role="user", content=b'"input %d"' % each, input_id=self.given(each), sender=None)
+            encode_entry(role="user", content=b'"input %d"' % each, input_id=self.given(each), sender=sender)
             for each in told
         )
         text = None if is_interrupted else f"heard {len(told)}"
@@ -147,10 +157,15 @@ class Life:
         )
         state = None if is_interrupted else b"%d" % version
         body = encode_turn(
-            entries=entries, receipt=receipt, text=text, state=state, is_told=not hidden and not is_interrupted
+            entries=entries,
+            receipt=receipt,
+            text=text,
+            state=state,
+            is_told=not hidden and not is_interrupted,
+            facts=encode_facts(facts) if facts else None,
         )
         abandoned = CANCELLED if is_interrupted else None
-        ends = [EndInput(AdmissionSequence(each), run, abandoned) for each in admissions]
+        ends = [EndInput(AdmissionSequence(each), run, abandoned, owes) for each in admissions]
         turn = AppendTurn(run, version, self.digest, self.count, self.sends, body, state is not None)
         return (*ends, turn)
 
@@ -174,8 +189,13 @@ def live_lives(store: Store) -> None:
     again.writer.must_commit(*again.ended(run_of(39), [3]))
 
 
+def begun(store: Store, name: str, number: int) -> Life:
+    """The life of a new identity; two of them have different numbers."""
+    return Life(_created(store, name, 4 + number), number)
+
+
 def _destroyed(store: Store, name: str, number: int) -> Life:
-    life = Life(_created(store, name, 4 + number), number)
+    life = begun(store, name, number)
     run = run_of(10 * number)
     life.writer.must_commit(life.insert(1, run=run))
     life.writer.must_commit(*life.ended(run, [1]))

@@ -12,10 +12,16 @@ import shutil
 import signal
 import sys
 from itertools import count
+from typing import Final
+
+from attrs import evolve
 
 from meerkat_actors.store import open_sqlite
-from tests.store.pruning_life import EVERYTHING, prune
+from tests.store import pruning_life
+from tests.store.pruning_life import prune
 from tests.store.sqlite.faults import open_disk
+
+EVERYTHING: Final = evolve(pruning_life.EVERYTHING, events_older_than_seconds=0)
 
 
 def main(path: str, limit: int) -> None:

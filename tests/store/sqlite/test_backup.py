@@ -85,7 +85,7 @@ def test_a_copy_is_whole_alone_in_its_folder_and_of_the_next_epoch(database: Pat
     report = back_up(database, copy)
     assert (report.path, report.size_bytes) == (str(copy), copy.stat().st_size)
     assert (report.epoch, report.incarnation, report.identities, report.turns) == (2, 1, 2, 6)
-    assert (report.findings, report.unfenced, report.last_sequence) == (0, 0, 12)
+    assert (report.findings, report.unfenced, report.last_sequence) == (0, 0, 14)
     assert report.seconds > 0
     assert beside(copy) == ["monday.db"]
     assert copy.stat().st_mode & 0o777 == 0o600

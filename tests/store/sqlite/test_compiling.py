@@ -8,9 +8,26 @@ from pathlib import Path
 import apsw
 import pytest
 
-from meerkat_actors.records.effects import DropJournal
+from meerkat_actors.records.agenda_effects import (
+    CountSends,
+    DropOperation,
+    DropTimer,
+    DropTimers,
+    FireTimer,
+    PutOperation,
+    RecordEvents,
+    SetTimer,
+    SettleRequest,
+)
+from meerkat_actors.records.effects import DropJournal, OwnerUnit, ReturnMail, SetDesired
+from meerkat_actors.records.fence import OwnerFence
+from meerkat_actors.records.ids import AdmissionSequence, OperationId
+from meerkat_actors.records.inputs import InputKind, Lane
+from meerkat_actors.records.status import Desired
 from meerkat_actors.store import SqliteStore, open_sqlite
 from meerkat_actors.store.sqlite import (
+    agenda_queries,
+    agenda_statements,
     continuity_queries,
     continuity_statements,
     lives_statements,
@@ -20,7 +37,7 @@ from meerkat_actors.store.sqlite import (
 )
 from tests.store.continuity_calling import caller, record, said
 from tests.store.looking import picture
-from tests.store.writing import charge, created, end, insert, new_run_id, send, stage, step, take
+from tests.store.writing import charge, created, end, insert, new_run_id, send, stage, step, take, uuid_of
 
 
 @pytest.fixture
@@ -48,6 +65,30 @@ def live(store: SqliteStore, name: str) -> None:
     store.find_input(writer.fence.identity, mail.input_id)
 
 
+def live_with_an_agenda(store: SqliteStore, name: str) -> None:
+    """One of everything that an identity does to what it has yet to do, and every look at it."""
+    writer, run, key = created(store, name), new_run_id(), OperationId(uuid_of(ord(name[0])))
+    identity, admission, facts = writer.fence.identity, AdmissionSequence(1), RecordEvents(b"[]")
+    for number, lane in enumerate((Lane.STEER, Lane.QUEUE, Lane.STEER, Lane.QUEUE), 1):
+        writer.must_commit(send(name, number, lane=lane, kind=InputKind.PEER_REQUEST), CountSends(number), facts)
+    mail = store.pending_mail(writer.fence.key, limit=9)
+    writer.must_commit(take(mail[0], 1, run), take(mail[1], 2, lane=Lane.STEER))
+    writer.must_commit(end(1, run, owes=True), writer.boundary(run))
+    writer.must_commit(SettleRequest(admission), PutOperation(key, b"{}"), PutOperation(key, b"[]"))
+    writer.must_commit(*(SetTimer(each, 1, b"{}") for each in "abcd"), SetTimer("a", 2, b"{}"))
+    writer.must_commit(FireTimer("a", 2, 3, admission), FireTimer("b", 1, None, admission), DropTimer("c"))
+    store.activate(identity)
+    store.due_timers(now_ms=1, after=None, limit=1)
+    store.due_timers_of(writer.fence.key, now_ms=9, limit=9)
+    store.page_timers(identity, after=None, limit=9)
+    writer.must_commit(SetDesired(Desired.STOPPED), DropTimers(), DropOperation(key))
+    store.recipients_with_mail(after=0, limit=9)
+    late, _ = store.undeliverable_mail(identity, absent_before_ms=0, limit=9)
+    returned = ReturnMail(late.mail.sequence, identity, late.abandoned, 0)
+    store.post(OwnerUnit(OwnerFence(1), (returned,)))
+    store.event_bounds()
+
+
 def live_elsewhere(store: SqliteStore, name: str) -> None:
     """One of everything that the continuity facade does."""
     a, number = caller(store, 1), ord(name[0])
@@ -65,7 +106,7 @@ def live_elsewhere(store: SqliteStore, name: str) -> None:
     a.state(name)
 
 
-@pytest.mark.parametrize("lives", [live, live_elsewhere])
+@pytest.mark.parametrize("lives", [live, live_with_an_agenda, live_elsewhere])
 def test_no_statement_is_compiled_twice(
     database: Path, connections: list[apsw.Connection], lives: Callable[[SqliteStore, str], None]
 ) -> None:
@@ -97,7 +138,9 @@ def test_no_plan_scans_a_table_or_sorts_a_history(database: Path) -> None:
             statements,
             lives_statements,
             runtime_statements,
+            agenda_statements,
             queries,
+            agenda_queries,
             continuity_statements,
             continuity_queries,
         )
@@ -111,7 +154,7 @@ def test_no_plan_scans_a_table_or_sorts_a_history(database: Path) -> None:
     connection.close()
     scanning = {name for name, plan in plans.items() if any(line.startswith("SCAN") for line in plan)}
     # One row, constants, a row for each that shares, the rows of the page at hand or that were found before, and the
-    # open inputs or dead letters of everybody, which are what is asked for.
+    # dead letters of everybody, which are what is asked for.
     assert scanning == {
         "queries.READ_META",
         "queries.READ_LEASES",
@@ -120,23 +163,46 @@ def test_no_plan_scans_a_table_or_sorts_a_history(database: Path) -> None:
         "queries.READ_IDENTITIES_WITH_WORK",
         "queries.READ_LETTERS",
         "queries.READ_TURNS",
+        "queries.READ_EVENT_BOUNDS",
+        "agenda_queries.READ_RECIPIENTS",
+        "agenda_queries.READ_DUE_TIMERS",
         "statements.BEGIN_INCARNATION",
         "statements.END_INCARNATION",
         "statements.RESERVE_KEYS",
     }
-    # Two ranges of rowids, merged: a page costs what it holds, however long the history is.
+    # What is scanned is what was found so far; from one identity to the next it is a search.
+    for name in ("queries.READ_IDENTITIES_WITH_WORK", "agenda_queries.READ_RECIPIENTS"):
+        assert {line for line in plans[name] if line.startswith("SCAN")} <= {
+            "SCAN busy",
+            "SCAN recipient",
+            "SCAN operation USING COVERING INDEX operation_bound",  # of those only that go on, and with them grows it
+        }
+    assert [line for line in plans["agenda_queries.READ_DUE_TIMERS"] if " timer " in line] == [
+        "SEARCH timer USING INDEX timer_due (due=? AND rowid>?)",
+        "SEARCH timer USING INDEX timer_due (due>? AND due<?)",
+    ]
+    assert [line for line in plans["statements.TAKE_MAIL"] if " older " in line] == [
+        "SEARCH older USING INDEX input_open (identity=? AND state=? AND rowid>? AND rowid<?)",
+        "SEARCH older USING INDEX input_steered (identity=? AND rowid>? AND rowid<?)",
+    ]
+    # Ranges of rowids, merged: a page costs what it holds, however long the history is.
     assert [line for line in plans["queries.READ_EVENTS"] if not line.startswith("SEARCH owner")] == [
+        "MERGE (UNION ALL)",
+        "LEFT",
         "MERGE (UNION ALL)",
         "LEFT",
         "SEARCH input USING INTEGER PRIMARY KEY (rowid>?)",
         "SEARCH sender USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
         "RIGHT",
         "SEARCH turn USING INTEGER PRIMARY KEY (rowid>?)",
+        "RIGHT",
+        "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)",
     ]
     sorting = {name for name, plan in plans.items() if any("TEMP B-TREE" in line for line in plan)}
     assert sorting == {
         "queries.READ_LETTERS",
         "queries.READ_OPEN",
+        "queries.READ_OWED",
         "queries.READ_IDENTITIES_WITH_MAIL",
         "queries.READ_IDENTITIES_WITH_WORK",
     }

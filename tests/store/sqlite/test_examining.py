@@ -59,7 +59,7 @@ def test_nothing_is_wrong_with_what_a_runtime_left(
     assert (found.findings, found.number) == ((), 0)
     assert found.boundaries > 50
     assert found.inputs > 50
-    assert found.identities == 20
+    assert found.identities == 22
     assert [note.startswith("owner") for note in found.notes] == [] if is_clean else [True]
 
 

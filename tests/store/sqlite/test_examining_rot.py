@@ -236,7 +236,7 @@ def test_damage_is_told_of_its_identity_only(store: Path) -> None:
     change(store, f"UPDATE turn SET body = x'00' WHERE seq = {MIDDLE}")
     found = examine(store)
     assert {finding.identity for finding in found.findings} == {"tally"}
-    assert found.identities == 20
+    assert found.identities == 22
 
 
 def test_a_column_says_what_is_wrong_with_it() -> None:
@@ -263,6 +263,7 @@ def test_a_column_says_what_is_wrong_with_it() -> None:
         0,
         0,
         None,
+        0,
         None,
     )
     assert fault_of(INPUT, row) is None

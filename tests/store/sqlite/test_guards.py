@@ -10,6 +10,17 @@ import apsw
 import pytest
 from attrs import evolve, frozen
 
+from meerkat_actors.records.agenda_effects import (
+    CountSends,
+    DropOperation,
+    DropTimer,
+    DropTimers,
+    FireTimer,
+    PutOperation,
+    RecordEvents,
+    SetTimer,
+    SettleRequest,
+)
 from meerkat_actors.records.commits import Committed, Refused
 from meerkat_actors.records.continuity import OPAQUE_KIND
 from meerkat_actors.records.effects import (
@@ -25,11 +36,11 @@ from meerkat_actors.records.effects import (
     Unit,
 )
 from meerkat_actors.records.headers import Header
-from meerkat_actors.records.ids import FencingToken, Generation
+from meerkat_actors.records.ids import AdmissionSequence, FencingToken, Generation, OperationId
 from meerkat_actors.records.inputs import Lane
 from meerkat_actors.records.status import Desired
 from meerkat_actors.store import SqliteStore, open_sqlite
-from meerkat_actors.store.sqlite import statements
+from meerkat_actors.store.sqlite import agenda_statements, statements
 from meerkat_actors.store.sqlite.naming import Naming
 from meerkat_actors.store.sqlite.packing import Packer, pack_in_order
 from meerkat_actors.store.sqlite.rows import Database, Row, typed
@@ -49,6 +60,7 @@ from meerkat_actors.testing.conformance.writing import (
     stage,
     step,
     take,
+    uuid_of,
 )
 
 TOKEN, GENERATION, VERSION = 1, 2, 3
@@ -83,8 +95,8 @@ class Scene:
         return [(sql, row) for sql, row in found if sql not in {statements.INSERT_NAME, statements.INSERT_SESSION}]
 
     def guarded(self) -> list[tuple[str, Row]]:
-        """Those that guard themselves: a boundary's row relies on the head's advance beside it."""
-        return [(sql, row) for sql, row in self.rows() if sql != statements.INSERT_TURN]
+        """Those that guard themselves: a boundary's row relies on the head's advance beside it, and so do others."""
+        return [(sql, row) for sql, row in self.rows() if sql not in UNGUARDED]
 
     def touched(self, sql: str, row: Row) -> int:
         """How many rows the statement alone would touch."""
@@ -108,7 +120,10 @@ def scene(database: Path) -> Iterator[Scene]:
     alice, bob = created(store, "alice"), created(store, "bob")
     bob.must_commit(send("alice", 1), send("alice", 2))
     run, dead = new_run_id(), new_run_id()
-    alice.must_commit(insert(1), insert(2, run=run), insert(4, run=dead))
+    owing, admission, operation = new_run_id(), AdmissionSequence(5), OperationId(uuid_of(7))
+    alice.must_commit(insert(1), insert(2, run=run), insert(4, run=dead), insert(5, run=owing))
+    alice.must_commit(end(5, owing, owes=True), alice.boundary(owing))
+    alice.must_commit(SetTimer("a", 1, b"{}"), SetTimer("b", 1, b"{}"), PutOperation(operation, b"{}"))
     alice.must_commit(step(2, run), intent(2, run), intent(2, run, "ask"), end(4, dead, GIVEN_UP))
     mail, _ = store.pending_mail(alice.fence.key, limit=2)
     connection = apsw.Connection(str(database))
@@ -128,7 +143,19 @@ def scene(database: Path) -> Iterator[Scene]:
         resolve(run, b"1"),
         resolve(run, None, "ask"),
         DropJournal(run),
+        SettleRequest(admission),
+        SetTimer("c", 1, b"{}"),
+        SetTimer("a", 2, b"{}"),
+        FireTimer("a", 1, 2, admission),
+        FireTimer("a", 1, None, admission),
+        DropTimer("a"),
+        DropTimers(),
+        PutOperation(operation, b"[]"),
+        DropOperation(operation),
+        RecordEvents(b"[]"),
+        CountSends(1),
         send("bob", 1),
+        send("bob", 1, lane=Lane.STEER),
         send("bob", 1, header=Header(source="hook")),
         alice.boundary(run),
         SetDesired(Desired.PAUSED),
@@ -141,16 +168,16 @@ def scene(database: Path) -> Iterator[Scene]:
     store.close()
 
 
-GUARDED: Final = 24
+STATEMENTS: Final = 36
+UNGUARDED: Final = (statements.INSERT_TURN, agenda_statements.RECORD_EVENTS)
+MANY: Final = {statements.DROP_JOURNAL: 3, agenda_statements.DROP_TIMERS: 2}
+"""Of what is dropped as a whole."""
 
 
 def test_every_statement_touches_its_row_under_the_right_fence(scene: Scene) -> None:
     rows = scene.rows()
-    assert len(rows) == GUARDED
-    # A journal is dropped as a whole.
-    assert [scene.touched(sql, row) for sql, row in rows] == [
-        3 if sql == statements.DROP_JOURNAL else 1 for sql, _ in rows
-    ]
+    assert len(rows) == STATEMENTS
+    assert [scene.touched(sql, row) for sql, row in rows] == [MANY.get(sql, 1) for sql, _ in rows]
 
 
 @pytest.mark.parametrize("place", [TOKEN, GENERATION, VERSION], ids=["token", "generation", "version"])

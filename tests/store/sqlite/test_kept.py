@@ -12,12 +12,15 @@ import trio
 
 from meerkat_actors.actors.turn import Turn
 from meerkat_actors.errors import OperationsEpochRetiredError, RecordDeletedError
+from meerkat_actors.records.agenda_codec import decode_operation, encode_facts
 from meerkat_actors.records.agent_config import AgentConfig
+from meerkat_actors.records.facts import Emitted
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.machine_lifecycle import RuntimeState
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
 from meerkat_actors.records.status import Desired
 from meerkat_actors.records.stored_events import StoredEventKind
+from meerkat_actors.records.timers import Timer
 from meerkat_actors.runtime import open_runtime
 from meerkat_actors.store import RuntimeStore, SqliteStore, open_sqlite
 from meerkat_actors.store.sqlite.schema import SCHEMA_VERSION
@@ -26,6 +29,7 @@ from tests.actors.world import echo, said, told
 from tests.store.continuity_calling import BEN, caller, record
 from tests.store.runtime_writing import RUN, input_id, queued, receipt, session
 from tests.store.runtime_writing import said as messages
+from tests.store.sqlite.agenda import AGENDA, ASKING, HOUR_MS, OWED
 from tests.store.sqlite.keeping import (
     FLOWS,
     KEPT,
@@ -101,7 +105,8 @@ def test_agents_are_as_they_were(store: SqliteStore) -> None:
         ("tally", "counter", 3),
         ("unlucky", "failing", 0),
     ]
-    assert [name for name in store.identities_with_work() if name != LIVES] == ["busy"]
+    # Of those that work: whoever has an operation in progress has to learn what became of it.
+    assert [name for name in store.identities_with_work() if name not in {LIVES, AGENDA}] == ["busy"]
     tally, busy, absent = (read(store, name) for name in ("tally", "busy", "absent"))
     assert tally.head is not None
     assert (tally.head.message_count, tally.head.sends, tally.state) == (6, 3, b"3")
@@ -128,9 +133,13 @@ def test_inputs_are_in_the_states_they_were_in(store: SqliteStore) -> None:
     assert states("tally") == [InputState.CONSUMED] * 3
     assert states("unlucky") == [InputState.ABANDONED]
     assert states("busy") == [InputState.STAGED, InputState.QUEUED, InputState.QUEUED]
-    others = {LIVES, ENDED, AGAIN, "somebody"}
+    others = {LIVES, ENDED, AGAIN, ASKING, AGENDA, "somebody"}
     kinds = [event.kind for event in store.page_events(after=0, limit=99) if event.identity not in others]
-    assert Counter(kinds) == {StoredEventKind.ADMITTED: 9, StoredEventKind.SENT: 3, StoredEventKind.TURN: 4}
+    assert Counter(kind for kind in kinds if kind is not StoredEventKind.FACTS) == {
+        StoredEventKind.ADMITTED: 9,
+        StoredEventKind.SENT: 3,
+        StoredEventKind.TURN: 4,
+    }
 
 
 def test_what_was_given_up_is_a_dead_letter_where_that_was_known(store: SqliteStore) -> None:
@@ -150,6 +159,31 @@ def test_lives_go_on_where_they_were(store: SqliteStore) -> None:
     assert again.head is not None
     assert (again.head.token, again.head.generation, again.config) == (2, 1, AgentConfig(1, b'{"again":true}'))
     assert [row.version for row in store.page_turns(identity(LIVES), before=None, limit=9)] == [1, 3, 2, 1]
+
+
+def test_what_is_yet_to_be_done_is_as_it_was(store: SqliteStore) -> None:
+    """Nothing, where a version knew nothing of it."""
+    agenda = read(store, AGENDA)
+    names = [(timer.name, timer.due_ms, timer.last, timer.fired) for timer in timers(store)]
+    facts = [event.body for event in store.page_events(after=0, limit=999) if event.kind is StoredEventKind.FACTS]
+    if agenda.head is None:
+        assert (agenda.owed, agenda.operations, names, facts) == ((), (), [], [])
+        return
+    assert [(owed.admission, owed.sender, owed.correlation_id) for owed in agenda.owed] == [(OWED, ASKING, "c-2")]
+    assert [decode_operation(body).name for body in agenda.operations] == ["fetch", "write"]
+    assert (agenda.next_due_ms, names) == (5_000, [("a", 5_000 + HOUR_MS, 3, 1), ("c", 5_000, 0, 0)])
+    assert (agenda.has_mail, store.pending_mail(agenda.key, limit=9)) == (False, ())
+    (late,) = store.undeliverable_mail(identity(AGENDA), absent_before_ms=0, limit=9)
+    assert late.mail.content == b'"input 4"'
+    returned = store.find_input(identity(AGENDA), given(713))
+    assert returned is not None
+    assert (returned.state, returned.admission) == (InputState.ABANDONED, None)
+    assert encode_facts([Emitted("answered", b"{}")]) in facts
+
+
+def timers(store: SqliteStore) -> tuple[Timer, ...]:
+    """Of the one agent that has any."""
+    return store.page_timers(identity(AGENDA), after=None, limit=9)
 
 
 def test_the_continuity_facade_finds_its_records_and_documents(store: SqliteStore) -> None:

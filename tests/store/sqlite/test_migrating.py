@@ -137,6 +137,28 @@ def test_rows_that_are_shorter_than_their_table_are_read_and_changed(database: P
             connection.execute("UPDATE input SET letter = 1 WHERE state = 3")
 
 
+def test_an_older_row_is_found_by_an_index_that_came_later(database: Path) -> None:
+    """Once it is what the index is of; and no check holds for it less than for a new one."""
+    old = rebuild(5, database)
+    open_sqlite(old).close()
+    indexes = {
+        "owed = 1": ("input_owed", "UPDATE input SET owed = 1 WHERE state = 3"),
+        "state = 0 AND lane = 1": ("input_steered", "UPDATE input SET lane = 1 WHERE state = 0"),
+    }
+    with behind_its_back(old) as connection:
+        for condition, (index, statement) in indexes.items():
+            rows = f"SELECT identity, seq FROM input {{}} WHERE {condition} ORDER BY identity, seq"
+            assert connection.execute(rows.format(f"INDEXED BY {index}")).fetchall() == []
+            connection.execute(statement)
+            found = connection.execute(rows.format(f"INDEXED BY {index}")).fetchall()
+            assert found == connection.execute(rows.format("NOT INDEXED")).fetchall()
+            assert len(found) > 2
+        assert connection.pragma("integrity_check") == "ok"
+        for refused in ("owed = 1 WHERE state < 3", "admission = 99 WHERE state = 0", "owed = 2 WHERE state = 3"):
+            with pytest.raises(apsw.ConstraintError):
+                connection.execute(f"UPDATE input SET {refused}")
+
+
 # -- what is refused ----------------------------------------------------------------------
 
 

@@ -13,19 +13,21 @@ import apsw
 import pytest
 
 from meerkat_actors.errors import StoreCorruptError, StoreFailedError, StoreFullError, StoreInterruptedError, UsageError
+from meerkat_actors.records.agenda_effects import RecordEvents
 from meerkat_actors.records.pruning import PRUNE_BEGIN, PruneCursor, PruneKind, PrunePolicy
 from meerkat_actors.store import SqliteStore, open_sqlite
 from meerkat_actors.store.sqlite import pruning, pruning_statements
 from meerkat_actors.store.sqlite.pruning_sizes import sizes_of
 from meerkat_actors.testing.conformance.pruning import consumed
 from tests.store.looking import picture
-from tests.store.pruning_life import EVERYTHING, NAMES, NOW_MS, live, prune
+from tests.store.pruning_life import NAMES, NOW_MS, live, minted, prune
 from tests.store.sqlite.faults import failing, full, nothing, open_disk
 from tests.store.sqlite.keeping import Content, content, execute
+from tests.store.sqlite.pruning_worker import EVERYTHING
 from tests.store.writing import created, insert, read
 
 LIMIT: Final = 5
-FORGETTING: Final = frozenset({"input", "document", "snapshot", "journal"})
+FORGETTING: Final = frozenset({"input", "document", "snapshot", "journal", "event"})
 """The tables that pruning changes."""
 
 
@@ -35,6 +37,9 @@ def full_life(database: Path) -> Path:
     store = open_sqlite(database, synchronous="normal")
     store.begin()
     live(store)
+    teller = created(store, "teller")
+    for admission in range(1, 13):
+        teller.must_commit(insert(admission, input_id=minted(NOW_MS - 100 + admission)), RecordEvents(b"[]"))
     store.end(clean=True)
     store.close()
     return database
@@ -102,6 +107,8 @@ def test_a_kill_at_any_moment_leaves_a_good_file_and_the_next_pruning_does_the_r
         assert is_between(now, before, after), f"killed before operation {last}"
         partly += now not in (before, after)
         require_whole(path)
+        gone = [row["seq"] for row in before["event"] if row not in now["event"]]
+        assert content(path)["meta"][0]["event_floor"] == (gone[-1] if gone else 0)
         assert pruned(path) == after, f"killed before operation {last}"
     assert partly > 50
 
