@@ -21,8 +21,9 @@ from meerkat_actors.machines.state import IdentityState, key_of, was_tried
 from meerkat_actors.records.codec import encode_header, encode_successor
 from meerkat_actors.records.commands import Redrive, Send, TakePending
 from meerkat_actors.records.effects import InsertInput, SettleLetter, TakeMail
+from meerkat_actors.records.facts import InputNoted, LetterSettled, MailTaken
 from meerkat_actors.records.headers import DEFAULT_HEADERS, Durability, Header
-from meerkat_actors.records.ids import AdmissionSequence
+from meerkat_actors.records.ids import AdmissionSequence, InputId
 from meerkat_actors.records.inputs import InputKind, InputState, Lane, OpenInput
 from meerkat_actors.records.outcomes import Admission, Coalesced, Noted, Superseded
 from meerkat_actors.records.status import Desired, Phase
@@ -53,12 +54,19 @@ def admit(lap: Lap, command: Send) -> Reply:
         return _duplicate(lap, command, first)
     if state.has_open_input and state.backlog >= lap.limits.backlog_max:
         return BacklogFullError(identity=state.identity, limit=lap.limits.backlog_max)
+    admission = insert(lap, command)
+    durable = promises(command.kind, command.header)
+    return Admission(command.input_id, admission, duplicate=False, durable=durable)
+
+
+def insert(lap: Lap, command: Send) -> AdmissionSequence:
+    """Let an input in that nothing speaks against; returns where it stands among the identity's inputs."""
     header = command.header
     if header is None:
         policy = DEFAULT_POLICIES[command.kind]
     else:
         policy = _policy(lap, command.kind, header)
-        header = _coalescing(state, command)
+        header = _coalescing(lap.state, command)
     lane, number = policy.lane, policy.number
     run_id = None if lane is Lane.NONE else lap.run_if_first()
     admission = lap.next_admission()
@@ -76,21 +84,23 @@ def admit(lap: Lap, command: Send) -> Reply:
             lane,
         )
     )
-    durable = promises(command.kind, header)
-    if lane is Lane.NONE:
-        lap.told += ((command.input_id, Noted()),)
-    else:
-        item = OpenInput(admission, command.input_id, command.kind, command.content, None, header, number, lane)
-        enter(lap, item, policy)
-    return Admission(command.input_id, admission, duplicate=False, durable=durable)
+    item = OpenInput(admission, command.input_id, command.kind, command.content, None, header, number, lane)
+    enter(lap, item, policy)
+    return admission
 
 
 def redrive(lap: Lap, command: Redrive) -> Reply:
     """Try a dead letter again: a new input, in the unit that settles the letter."""
     reply = admit(lap, command.send)
     if isinstance(reply, Admission) and not reply.duplicate:
-        lap.effects.append(SettleLetter(command.admission))
+        settle_letter(lap, command.admission)
     return reply
+
+
+def settle_letter(lap: Lap, admission: AdmissionSequence) -> None:
+    """A dead letter needs no more looking after."""
+    lap.effects.append(SettleLetter(admission))
+    lap.tell(LetterSettled(admission))
 
 
 def take(lap: Lap, command: TakePending) -> None:
@@ -98,25 +108,30 @@ def take(lap: Lap, command: TakePending) -> None:
     state = lap.state
     if not admits(state.desired) or state.is_resetting:
         return
+    taken: list[InputId] = []
     for mail in command.mail:
         if state.backlog >= lap.limits.backlog_max:
             break
         policy = DEFAULT_POLICIES[mail.kind] if mail.header is None else _policy(lap, mail.kind, mail.header)
         run_id = None if policy.lane is Lane.NONE else lap.run_if_first()
         admission = lap.next_admission()
+        taken.append(mail.input_id)
         lap.insert(TakeMail(mail.sequence, mail.sender_key, admission, run_id, policy.number, policy.lane))
-        if policy.lane is Lane.NONE:
-            lap.told += ((mail.input_id, Noted()),)
-            continue
         item = OpenInput(
             admission, mail.input_id, mail.kind, mail.content, mail.sender, mail.header, policy.number, policy.lane
         )
         enter(lap, item, policy)
+    if taken:
+        lap.tell(MailTaken(tuple(taken)))
 
 
 def enter(lap: Lap, item: OpenInput, policy: Policy) -> None:
-    """Let an input wait in its lane, in place of those that it displaces."""
+    """Let an input wait in its lane, in place of those that it displaces; where it has none, it is consumed."""
     state = lap.state
+    if item.lane is Lane.NONE:
+        lap.told += ((item.input_id, Noted()),)
+        lap.tell(InputNoted(item.input_id))
+        return
     key = None if item.header is None else key_of(item)
     if key is not None:
         _displace(lap, item, key)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from meerkat_actors.errors import DestroyedError, NotReadyError, UnknownIdentityError, UsageError
-from meerkat_actors.machines.admitting import admit, redrive, take
+from meerkat_actors.errors import DestroyedError, MeerkatError, NotReadyError, UnknownIdentityError, UsageError
+from meerkat_actors.machines import operations
+from meerkat_actors.machines.admitting import admit, redrive, settle_letter, take
+from meerkat_actors.machines.firing import drop_schedule, fire, set_schedule
 from meerkat_actors.machines.halting import cancel, checkpoint, clear_suspicion, interrupt, journal, resolve_intent
 from meerkat_actors.machines.lap import Decision, Lap, Later, Reply, Stamp
 from meerkat_actors.machines.settling import settle
-from meerkat_actors.machines.state import IdentityState
+from meerkat_actors.machines.state import IdentityState, is_open
 from meerkat_actors.machines.turn_end import end_turn
 from meerkat_actors.machines.verbs import carry_out
 from meerkat_actors.records.agent_config import AgentConfig
@@ -23,27 +25,36 @@ from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.commands import (
     BackoffOver,
     CancelInput,
+    ChangeOperation,
     Checkpoint,
+    CollectOperations,
     Command,
     Create,
     DropLetter,
+    DropSchedule,
     EndTurn,
+    FireDue,
     GetStatus,
     Govern,
     GraceOver,
     Interrupt,
     JournalStep,
+    ListOperations,
     Look,
     ProbationOver,
     Redrive,
     ResolveIntent,
     Send,
+    SetSchedule,
+    StartOperation,
     TakePending,
     Wait,
+    WatchOperation,
     Yield,
 )
-from meerkat_actors.records.effects import CreateIdentity, Recreate, SetConfig, SettleLetter
-from meerkat_actors.records.ids import AdmissionSequence, CheckpointVersion, FencingToken, Generation
+from meerkat_actors.records.effects import CreateIdentity, Recreate, SetConfig
+from meerkat_actors.records.facts import Configured, Created
+from meerkat_actors.records.ids import CheckpointVersion, FencingToken, Generation
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.status import Desired, IdentityStatus, Phase
 
@@ -51,6 +62,10 @@ from meerkat_actors.records.status import Desired, IdentityStatus, Phase
 def decide(state: IdentityState, commands: list[Command], stamp: Stamp, limits: Limits) -> Decision:
     """Fold ``commands`` in order, settle, and say what to commit, to answer and to start."""
     lap = Lap(state, stamp, limits)
+    if state.has_orphans:
+        # Before anything is asked of them.
+        operations.end_lost(lap)
+        lap.state.has_orphans = False
     replies = [_fold(lap, command) for command in commands]
     settle(lap)
     return lap.decision(replies)
@@ -64,9 +79,12 @@ def _fold(lap: Lap, command: Command) -> Reply:
             end_turn(lap, command)
             return None
         case Wait():
-            return Later(command.input_id) if _holds(lap.state, command.admission) else None
+            return Later(command.input_id) if is_open(lap.state, command.admission) else None
         case TakePending():
             take(lap, command)
+            return None
+        case FireDue():
+            fire(lap, command)
             return None
         case JournalStep():
             return journal(lap, command)
@@ -90,7 +108,14 @@ def _fold_rare(
     | Redrive
     | DropLetter
     | Yield
-    | ProbationOver,
+    | ProbationOver
+    | SetSchedule
+    | DropSchedule
+    | StartOperation
+    | ChangeOperation
+    | WatchOperation
+    | ListOperations
+    | CollectOperations,
 ) -> Reply:
     match command:
         case Create():
@@ -115,6 +140,38 @@ def _fold_rare(
         case ProbationOver():
             clear_suspicion(lap, command)
             return None
+        case _:
+            return _fold_agenda(lap, command)
+
+
+def _fold_agenda(
+    lap: Lap,
+    command: SetSchedule
+    | DropSchedule
+    | StartOperation
+    | ChangeOperation
+    | WatchOperation
+    | ListOperations
+    | CollectOperations,
+) -> Reply:
+    closed = _closed(lap.state)
+    if closed is not None:
+        return closed
+    match command:
+        case SetSchedule():
+            return set_schedule(lap, command)
+        case DropSchedule():
+            return drop_schedule(lap, command)
+        case StartOperation():
+            return operations.start(lap, command)
+        case ChangeOperation():
+            return operations.change(lap, command)
+        case WatchOperation():
+            return operations.watch(lap, command)
+        case ListOperations():
+            return operations.list_all(lap, command)
+        case CollectOperations():
+            return operations.collect(lap, command)
         case _:
             assert_never(command)
 
@@ -144,6 +201,7 @@ def _create(lap: Lap, command: Create) -> Reply:
     else:
         lap.effects.append(CreateIdentity(command.kind, session_id))
         state.generation = Generation(0)
+    lap.tell(Created(command.kind, state.generation))
     state.kind = command.kind
     state.session_id = session_id
     state.version = CheckpointVersion(0)
@@ -163,6 +221,7 @@ def _configure(lap: Lap, body: bytes | None) -> None:
         return
     lap.state.config = AgentConfig(1 if before is None else before.version + 1, body)
     lap.effects.append(SetConfig(lap.state.config.version, body))
+    lap.tell(Configured(lap.state.config.version))
 
 
 def _drop(lap: Lap, command: DropLetter) -> Reply:
@@ -171,17 +230,17 @@ def _drop(lap: Lap, command: DropLetter) -> Reply:
         return UnknownIdentityError(identity=state.identity)
     if state.is_buried:
         return DestroyedError(identity=state.identity)
-    lap.effects.append(SettleLetter(command.admission))
+    settle_letter(lap, command.admission)
     return None
 
 
-def _holds(state: IdentityState, admission: AdmissionSequence) -> bool:
-    """Whether the input of that admission is open."""
-    if admission in state.lane or admission in state.steer:
-        return True
-    return any(
-        member.admission == admission for run in (state.run, state.parked) if run is not None for member in run.members
-    )
+def _closed(state: IdentityState) -> MeerkatError | None:
+    """Why it has no agenda, if it has none."""
+    if not state.is_created:
+        return UnknownIdentityError(identity=state.identity)
+    if state.desired is Desired.DESTROYED:
+        return DestroyedError(identity=state.identity)
+    return NotReadyError(identity=state.identity, phase=Phase.RESETTING) if state.is_resetting else None
 
 
 def status_of(state: IdentityState) -> Reply:
@@ -205,4 +264,5 @@ def status_of(state: IdentityState) -> Reply:
         interruptions=0 if run is None else run.interruptions,
         desired=state.desired,
         steered=len(state.steer),
+        owed=len(state.owed),
     )

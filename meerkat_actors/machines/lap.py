@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from meerkat_actors.errors import MeerkatError
+from meerkat_actors.machines.boundary import Boundary, response_header
+from meerkat_actors.machines.decision import Decision as Decision
+from meerkat_actors.machines.decision import Later as Later
+from meerkat_actors.machines.decision import Reply as Reply
+from meerkat_actors.machines.decision import Stamp as Stamp
+from meerkat_actors.machines.decision import Told as Told
+from meerkat_actors.machines.policy import DEFAULT_POLICIES, resolve
 from meerkat_actors.machines.state import IdentityState
-from meerkat_actors.records.codec import encode_abandoned
+from meerkat_actors.records.agenda_codec import encode_facts
+from meerkat_actors.records.agenda_effects import CountSends, RecordEvents
+from meerkat_actors.records.codec import content_digest, encode_abandoned, encode_header, encode_json
 from meerkat_actors.records.commands import Send
 from meerkat_actors.records.effects import (
     BeginGeneration,
@@ -21,80 +29,28 @@ from meerkat_actors.records.effects import (
     RecordStep,
     Recreate,
     ResolveStep,
+    SendMail,
     SetDesired,
     Stage,
     TakeMail,
     Unit,
 )
+from meerkat_actors.records.facts import (
+    DesiredChanged,
+    Fact,
+    InputAbandoned,
+    InputCoalesced,
+    InputSuperseded,
+)
 from meerkat_actors.records.fence import IdentityFence
-from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import AdmissionSequence, RunId, SessionId
-from meerkat_actors.records.inputs import InputState, OpenInput
+from meerkat_actors.records.headers import ResponseStatus
+from meerkat_actors.records.ids import COUNTER_MAX, AdmissionSequence, AgentIdentity, InputId, RunId
+from meerkat_actors.records.inputs import InputKind, InputState, OpenInput
 from meerkat_actors.records.limits import Limits
-from meerkat_actors.records.outcomes import Abandoned, Admission, Outcome
-from meerkat_actors.records.runs import Run
+from meerkat_actors.records.mail import derived_id
+from meerkat_actors.records.outcomes import Abandoned, Coalesced, Outcome, Superseded
+from meerkat_actors.records.runs import Run, Sending
 from meerkat_actors.records.runtime_effects import MoveInput
-from meerkat_actors.records.status import IdentityStatus
-
-
-@hot
-class Later:
-    """The answer comes with what ``Decision.told`` says under this key, in this lap or a later one."""
-
-    key: str
-    is_input: bool = True
-    """Whether the key is an input's id, whose outcome can be read back; else what a verb asked for."""
-
-
-Reply = Admission | IdentityStatus | Later | MeerkatError | Outcome | tuple[OpenInput, ...] | bool | None
-"""What a command is answered: an error is raised at the asker."""
-
-Told = tuple[tuple[str, object], ...]
-
-
-@hot
-class Stamp:
-    """What a lap may know of the world outside."""
-
-    now_ms: int
-    run_id: RunId
-    """For the run that this lap may stage; empty when it can't stage one."""
-    session_id: SessionId
-    """For the identity that this lap may create, or begin anew; empty when it can't."""
-    jitter: float
-    """In 0..1."""
-    starts_nothing: bool
-    """Whether the runtime is leaving, or the disk is full: nothing is staged or started."""
-    silent_intents: frozenset[str] = frozenset()
-    """Requests of these intents don't wake the agent."""
-    may_suspect: bool = False
-    """Whether this identity's turn is the one that is watched now, see ``machines.settling``."""
-
-
-@hot
-class Decision:
-    """What to commit, and what holds once it is committed."""
-
-    state: IdentityState
-    unit: Unit | None
-    replies: list[Reply]
-    told: Told
-    """What is known with this unit: the outcomes of inputs by their ids, the answers to verbs by their keys."""
-    failed: str | None
-    """What the turn raised that this lap counted."""
-    starts: Run | None
-    """The run whose turn begins."""
-    wake_at_ms: int
-    """Wall clock at which a waiting run wants to be looked at again; 0 for never."""
-    halts: bool = False
-    """Whether the turn in progress is to be cancelled."""
-    stirs: bool = False
-    """Whether a cooperative wait of the turn in progress is over."""
-    asks_to_suspect: bool = False
-    """Whether a run waits for being the one that is watched."""
-    recycles: bool = False
-    """Whether the owner is to begin anew from what is stored."""
-
 
 _SETTING: Final = frozenset({BeginGeneration, Bury, Recreate})
 """The effects that say by themselves what is wanted from then on."""
@@ -112,7 +68,7 @@ class Lap:
     stirs: bool = False
     asks_to_suspect: bool = False
     recycles: bool = False
-    has_boundary: bool = False
+    boundary: Boundary | None = None
     has_new_run: bool = False
     """Whether the stamp's run id is some run's."""
     moved: frozenset[AdmissionSequence] = frozenset()
@@ -121,6 +77,7 @@ class Lap:
     _probable: int = -1
     _steps: tuple[RecordStep | ResolveStep, ...] = ()
     _unbound: frozenset[AdmissionSequence] = frozenset()
+    _facts: tuple[Fact, ...] = ()
 
     def __init__(self, state: IdentityState, stamp: Stamp, limits: Limits) -> None:
         self._before = state
@@ -204,7 +161,7 @@ class Lap:
                 item.admission, InputState.QUEUED, None, state, None, item.attempts, item.interruptions, 0, ending
             )
         )  # fmt: skip
-        self.told += ((item.input_id, outcome),)
+        self._end(item, outcome)
 
     def abandon_queued(self, item: OpenInput, ending: Abandoned) -> None:
         """End an input that waits in its lane without a result."""
@@ -214,7 +171,41 @@ class Lap:
         """End inputs of a run without a result."""
         for member in members:
             self.effects.append(EndInput(member.admission, run_id, ending))
-            self.told += ((member.input_id, ending),)
+            self._end(member, ending)
+
+    def send(self, sending: Sending) -> None:
+        """Send a message in this unit."""
+        state = self.state
+        state.sends += 1
+        kind, header, content = sending.kind, sending.header, sending.content
+        # A silent intent changes whom it wakes, never the lane.
+        policy = DEFAULT_POLICIES[kind] if header is None else resolve(kind, header, is_silent=False)
+        self.effects.append(
+            SendMail(
+                sending.recipient,
+                sending.input_id,
+                kind,
+                content,
+                content_digest(content),
+                state.sends,
+                None if header is None else encode_header(header, kind),
+                policy.lane,
+            )
+        )
+
+    def fail_request(
+        self, request_id: InputId, sender: AgentIdentity, correlation_id: str | None, ending: Outcome
+    ) -> None:
+        """Answer a request that nobody will answer any more."""
+        said = f"the request failed: {ending}"
+        content = encode_json(said, what="response", bytes_max=COUNTER_MAX, depth_max=1)
+        header = response_header(request_id, correlation_id, ResponseStatus.FAILED)
+        answer = derived_id(self.stamp.now_ms, request_id, "failed")
+        self.send(Sending(sender, answer, content, InputKind.PEER_RESPONSE_TERMINAL, header))
+
+    def tell(self, fact: Fact) -> None:
+        """Tell observers, in the unit that makes it true."""
+        self._facts += (fact,)
 
     def record(self, step: RecordStep | ResolveStep) -> None:
         """Record a step of the run in progress, unless the run ends in this very lap."""
@@ -268,9 +259,11 @@ class Lap:
         self._charge()
         if state.desired is not self._before.desired and not any(type(effect) in _SETTING for effect in effects):
             effects.append(SetDesired(state.desired))
+            self.tell(DesiredChanged(state.desired))
         effects += self._steps
         if self._unbound:
-            effects = [each for each in effects if type(each) is not Stage or each.admission not in self._unbound]
+            effects[:] = [each for each in effects if type(each) is not Stage or each.admission not in self._unbound]
+        self._tell()
         unit: Unit | None = None
         if effects:
             if state.previous_token is not None:
@@ -286,6 +279,29 @@ class Lap:
             state, unit, replies, self.told, self.failed, self.starts, self.wake_at_ms, self.halts, self.stirs,
             self.asks_to_suspect, self.recycles,
         )  # fmt: skip
+
+    def _tell(self) -> None:
+        """One row says what the unit did: its boundary, or else one of its own."""
+        boundary, state = self.boundary, self.state
+        if boundary is not None:
+            self.effects.append(boundary.effect(state.sends, self._facts))
+            return
+        if self._facts:
+            self.effects.append(RecordEvents(encode_facts(self._facts)))
+        if state.sends != self._before.sends:
+            self.effects.append(CountSends(state.sends))
+
+    def _end(self, item: OpenInput, outcome: Outcome) -> None:
+        self.told += ((item.input_id, outcome),)
+        if isinstance(outcome, Abandoned):
+            self.tell(InputAbandoned(item.input_id, outcome.reason, outcome.detail))
+        elif isinstance(outcome, Superseded):
+            self.tell(InputSuperseded(item.input_id, outcome.by))
+        elif isinstance(outcome, Coalesced):
+            self.tell(InputCoalesced(item.input_id, outcome.into))
+        if item.kind is InputKind.PEER_REQUEST and item.sender is not None:
+            correlation_id = None if item.header is None else item.header.correlation_id
+            self.fail_request(item.input_id, item.sender, correlation_id, outcome)
 
     def _leave(self, run: Run | None) -> None:
         state = self.state

@@ -21,7 +21,7 @@ from meerkat_actors.machines.attempts import backoff_ms_max
 from meerkat_actors.machines.governing import begins_runs
 from meerkat_actors.machines.lap import Lap
 from meerkat_actors.machines.line import EMPTY, Line
-from meerkat_actors.machines.reset import STOPPED, begin_generation, bury, give_up_lost
+from meerkat_actors.machines.reset import RETIRED, STOPPED, begin_generation, bury, fail_owed, give_up_lost
 from meerkat_actors.machines.state import IdentityState, is_once, lane_of, was_tried
 from meerkat_actors.records.inputs import Lane, OpenInput
 from meerkat_actors.records.limits import Limits
@@ -39,6 +39,11 @@ def settle(lap: Lap) -> None:
         return
     if state.lost:
         give_up_lost(lap)
+    if state.owed and not state.has_open_input:
+        # It works on nothing any more, so it never comes to answer.
+        ending = _LEAVING.get(state.desired)
+        if ending is not None:
+            fail_owed(lap, ending)
     if state.is_executing or lap.stamp.starts_nothing:
         return
     if not state.has_open_input and not state.is_resetting and state.desired is not Desired.DESTROYED:
@@ -49,7 +54,7 @@ def settle(lap: Lap) -> None:
             if not lap.moved:  # a unit touches a row once
                 bury(lap)
             return
-        if lap.has_boundary:
+        if lap.boundary is not None:
             return  # first what the turn leaves is durable, then what it leaves is left behind
         begin_generation(lap)
     if lap.recycles:
@@ -59,11 +64,17 @@ def settle(lap: Lap) -> None:
         state.is_awake = False
 
 
+_LEAVING: Final = {Desired.STOPPED: STOPPED, Desired.RETIRED: RETIRED}
+"""What is wanted of an agent that never begins anything new, and how what it leaves ends."""
+
+
 def has_business(state: IdentityState, *, is_alarmed: bool) -> bool:
     """Whether settling would do something: parking is level-triggered. ``is_alarmed``: a waiting run will wake us."""
     if not state.is_created or state.is_buried or state.is_executing:
         return False
-    if state.is_resetting or state.desired is Desired.DESTROYED or state.lost:
+    if state.is_resetting or state.desired is Desired.DESTROYED or state.lost or state.has_orphans:
+        return True
+    if state.owed and not state.has_open_input and state.desired in _LEAVING:
         return True
     if not may_begin(state):
         return False

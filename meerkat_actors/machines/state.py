@@ -10,6 +10,7 @@ from immutables import Map
 from meerkat_actors.machines.line import EMPTY, Line, line_of
 from meerkat_actors.machines.policy import Wake, policy_of
 from meerkat_actors.records.activation import Activation, Head
+from meerkat_actors.records.agenda_codec import decode_operation
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.fence import IdentityFence
@@ -23,9 +24,13 @@ from meerkat_actors.records.ids import (
     FencingToken,
     Generation,
     IdentityKey,
+    InputId,
+    OperationId,
     SessionId,
 )
 from meerkat_actors.records.inputs import InputKind, Lane, OpenInput
+from meerkat_actors.records.mail import Owed
+from meerkat_actors.records.operation import Operation
 from meerkat_actors.records.runs import JournalEntry, Run
 from meerkat_actors.records.status import Desired
 
@@ -36,6 +41,8 @@ a journal."""
 Keyed = Map[tuple[InputKind, str], AdmissionSequence]
 """What is queued under a supersession key, or as the progress of a request."""
 NOTHING_KEYED: Final[Keyed] = Map()
+NOTHING_OWED: Final[Map[InputId, Owed]] = Map()
+NO_OPERATIONS: Final[Map[OperationId, Operation]] = Map()
 
 
 @hot
@@ -100,6 +107,14 @@ class IdentityState:
     """Ephemeral inputs that recovery found, and gives up."""
     resumes: bool = False
     """Whether the runs that recovery found go on before anything new begins."""
+    owed: Map[InputId, Owed] = NOTHING_OWED
+    """Consumed requests that wait for their answers."""
+    operations: Map[OperationId, Operation] = NO_OPERATIONS
+    """Every operation that is remembered."""
+    completions: int = 0
+    """The sequence of the last operation that ended."""
+    has_orphans: bool = False
+    """Whether operations may have lost the process that carried them out: looked at before anything else."""
 
     def fork(self) -> IdentityState:
         """A copy to change; every value in it is immutable."""
@@ -108,7 +123,7 @@ class IdentityState:
             self.session_id, self.digest, self.message_count, self.admissions, self.sends, self.state, self.config,
             self.lane, self.run, self.recorded, self.is_executing, self.steer, self.parked, self.keyed, self.desired,
             self.is_awake, self.is_buried, self.is_resetting, self.halting, self.unheard, self.suspect, self.lost,
-            self.resumes,
+            self.resumes, self.owed, self.operations, self.completions, self.has_orphans,
         )  # fmt: skip
 
     @property
@@ -164,6 +179,9 @@ def begin(
         (None if each is None else _unclean(each) if charges_interruption else each)
         for each in (activation.run, activation.parked)
     )
+    operations = NO_OPERATIONS
+    if activation.operations:
+        operations = Map((each.operation_id, each) for each in map(decode_operation, activation.operations))
     return IdentityState(
         identity=activation.identity,
         key=activation.key,
@@ -193,6 +211,10 @@ def begin(
         is_buried=head is not None and head.is_buried,
         lost=lost,
         resumes=run is not None,
+        owed=Map((each.input_id, each) for each in activation.owed) if activation.owed else NOTHING_OWED,
+        operations=operations,
+        completions=max((each.sequence for each in operations.values()), default=0),
+        has_orphans=any(not each.status.is_terminal for each in operations.values()),
     )
 
 
@@ -228,6 +250,15 @@ def is_once(state: IdentityState, run: Run) -> bool:
     is_recorded = run is state.run and state.recorded is not None
     journal = journal_of(state) if is_recorded else run.journal
     return any(entry.is_once for entry in journal.values())
+
+
+def is_open(state: IdentityState, admission: AdmissionSequence) -> bool:
+    """Whether the input of that admission has no outcome yet."""
+    if admission in state.lane or admission in state.steer:
+        return True
+    return any(
+        member.admission == admission for run in (state.run, state.parked) if run is not None for member in run.members
+    )
 
 
 def was_tried(item: OpenInput) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from meerkat_actors.machines.attempts import backoff_ms
+from meerkat_actors.machines.boundary import Boundary
 from meerkat_actors.machines.entries import entry_of
 from meerkat_actors.machines.lap import Lap
+from meerkat_actors.machines.leaving import leave
 from meerkat_actors.machines.policy import policy_of
 from meerkat_actors.machines.settling import dissolve, give_back_bound, retry_apart
 from meerkat_actors.machines.state import is_once, journal_of
-from meerkat_actors.records.codec import content_digest, encode_turn, extend_chain
+from meerkat_actors.records.codec import extend_chain
 from meerkat_actors.records.commands import EndTurn
-from meerkat_actors.records.effects import AppendTurn, EndInput, SendMail
+from meerkat_actors.records.facts import RunFailed
 from meerkat_actors.records.ids import AdmissionSequence, CheckpointVersion
 from meerkat_actors.records.inputs import InputKind, OpenInput
 from meerkat_actors.records.outcomes import (
@@ -22,7 +24,7 @@ from meerkat_actors.records.outcomes import (
     Receipt,
     ReceiptOutcome,
 )
-from meerkat_actors.records.runs import Run, Sending, TurnCancelled, TurnCompleted, TurnFailed, TurnNeverBegan
+from meerkat_actors.records.runs import Run, TurnCancelled, TurnCompleted, TurnFailed, TurnNeverBegan
 from meerkat_actors.records.status import Desired
 
 INTERRUPTED: Final = Abandoned(AbandonReason.CANCELLED, "its turn was interrupted")
@@ -79,13 +81,7 @@ def _complete(lap: Lap, run: Run, ending: TurnCompleted) -> None:
         give_back_bound(lap, run, beyond=ending.checkpoints)
     entries = _entries(run) + ending.entries
     receipt = _advance(lap, run, members, entries, ReceiptOutcome.COMPLETED)
-    for member in members:
-        lap.effects.append(EndInput(member.admission, run.run_id, None))
-    if ending.sendings:
-        _send(lap, ending.sendings)
-    body = encode_turn(
-        entries=entries, receipt=receipt, text=ending.text, state=ending.state, is_told=_is_told(members)
-    )
+    leave(lap, run.run_id, members, ending)
     if ending.state is not None:
         state.state = ending.state
     outcome = Consumed(ending.text, receipt)
@@ -93,7 +89,7 @@ def _complete(lap: Lap, run: Run, ending: TurnCompleted) -> None:
         lap.told += ((members[0].input_id, outcome),)
     else:
         lap.told += tuple((member.input_id, outcome) for member in members)
-    _append(lap, run, body, sets_state=ending.state is not None)
+    _append(lap, run, receipt, entries, text=ending.text, state=ending.state, is_told=_is_told(members))
 
 
 def _interrupt(lap: Lap, run: Run, ending: object) -> None:
@@ -102,8 +98,7 @@ def _interrupt(lap: Lap, run: Run, ending: object) -> None:
     entries = _entries(run) + said
     receipt = _advance(lap, run, run.members, entries, ReceiptOutcome.INTERRUPTED)
     lap.abandon_staged(run.members, run.run_id, INTERRUPTED)
-    body = encode_turn(entries=entries, receipt=receipt, text=None, state=None, is_told=False)
-    _append(lap, run, body, is_interrupted=True)
+    _append(lap, run, receipt, entries, is_told=False, is_interrupted=True)
 
 
 def _is_told(members: tuple[OpenInput, ...]) -> bool:
@@ -150,29 +145,19 @@ def _advance(
     )
 
 
-def _append(lap: Lap, run: Run, body: bytes, *, sets_state: bool = False, is_interrupted: bool = False) -> None:
-    state = lap.state
+def _append(
+    lap: Lap,
+    run: Run,
+    receipt: Receipt,
+    entries: tuple[bytes, ...],
+    *,
+    is_told: bool,
+    text: str | None = None,
+    state: bytes | None = None,
+    is_interrupted: bool = False,
+) -> None:
     lap.end_run(is_interrupted=is_interrupted)
-    lap.has_boundary = True
-    lap.effects.append(
-        AppendTurn(run.run_id, state.version, state.digest, state.message_count, state.sends, body, sets_state)
-    )
-
-
-def _send(lap: Lap, sendings: tuple[Sending, ...]) -> None:
-    state = lap.state
-    for sending in sendings:
-        state.sends += 1
-        lap.effects.append(
-            SendMail(
-                sending.recipient,
-                sending.input_id,
-                InputKind.PEER_MESSAGE,
-                sending.content,
-                content_digest(sending.content),
-                state.sends,
-            )
-        )
+    lap.boundary = Boundary(run.run_id, receipt, lap.state.digest, entries, text, state, is_told)
 
 
 def _fail(lap: Lap, run: Run, error: str) -> None:
@@ -180,6 +165,7 @@ def _fail(lap: Lap, run: Run, error: str) -> None:
     state, limits = lap.state, lap.limits
     attempts = run.attempts + 1
     lap.failed = error
+    lap.tell(RunFailed(run.run_id, attempts, error))
     reason = _FINAL.get(state.desired)
     if attempts >= limits.attempts_max or reason is not None:
         ending = Abandoned(reason or AbandonReason.ATTEMPTS_EXHAUSTED, error)

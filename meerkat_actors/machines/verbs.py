@@ -27,7 +27,7 @@ def carry_out(lap: Lap, command: Govern) -> Reply:
     if verb is Verb.RESET:
         return _reset(lap)
     state.desired = then
-    if then is Desired.DESTROYED and not state.is_executing and not state.is_buried and not lap.has_boundary:
+    if then is Desired.DESTROYED and not state.is_executing and not state.is_buried and lap.boundary is None:
         bury(lap)
         return None
     ending = _ENDINGS.get(verb)

@@ -14,7 +14,7 @@ from meerkat_actors.machines.reset import RESET_KEY
 from meerkat_actors.machines.settling import has_business
 from meerkat_actors.machines.state import IdentityState, begin, key_of, lane_of, was_tried
 from meerkat_actors.records.codec import encode_abandoned, encode_successor
-from meerkat_actors.records.commands import Command, Look, TakePending
+from meerkat_actors.records.commands import Command, FireDue, Look, TakePending
 from meerkat_actors.records.effects import (
     AppendTurn,
     BeginGeneration,
@@ -33,6 +33,7 @@ from meerkat_actors.records.outcomes import Abandoned, Coalesced, Consumed, Note
 from meerkat_actors.records.runs import Run
 from meerkat_actors.records.status import Desired
 from meerkat_actors.store.fencing import unit_refusal
+from tests.machines.agenda_laws import check_agenda, check_answers, check_facts
 from tests.machines.rows import Rows, counted, rows_of
 from tests.machines.states import LIMITS, NEW_RUN, all_of, effects_of, snapshot, stamp
 
@@ -51,6 +52,9 @@ def decided(state: IdentityState, *commands: Command, at: Stamp | None = None, l
     _check_unit(state, decision)
     _check_rows(state, given, decision)
     _check_told(state, decision)
+    check_answers(state, given, decision)
+    check_facts(state, given, decision)
+    check_agenda(decision)
     _check_beginning(state, decision, lap, limits)
     _check_going_on(decision, lap, limits)
     return decision
@@ -153,7 +157,9 @@ def _check_rows(state: IdentityState, given: list[Command], decision: Decision) 
     """The unit makes true, row by row, what the owner then holds, and nothing else."""
     rows = rows_of(state)
     taken = [mail for command in given if isinstance(command, TakePending) for mail in command.mail]
-    rows.mail = {mail.sequence: mail for mail in taken}
+    rows.mail.sent = {mail.sequence: mail for mail in taken}
+    due = [timer for command in given if isinstance(command, FireDue) for timer in command.timers]
+    rows.agenda.timers = {timer.name: timer for timer in due}
     if decision.unit is not None:
         rows.commit(decision.unit)
     assert description(rows) == description(rows_of(decision.state))
@@ -176,7 +182,8 @@ def description(rows: Rows) -> object:
     """What of the rows two readers have to agree on."""
     inputs = [(row.state, row.run_id, *counted(row)) for _, row in sorted(rows.inputs.items())]
     counters = rows.admissions, rows.state, rows.config
-    return snapshot((rows.head, counters, inputs, {key: steps for key, steps in rows.journals.items() if steps}))
+    journals = {key: steps for key, steps in rows.journals.items() if steps}
+    return snapshot((rows.head, counters, inputs, journals, rows.agenda.owed, rows.agenda.operations))
 
 
 def _check_told(state: IdentityState, decision: Decision) -> None:
@@ -193,7 +200,8 @@ def _check_told(state: IdentityState, decision: Decision) -> None:
     if after.halting is not None and after.run is not None:
         waiting.discard(after.run.run_id)
     still_open = {item.input_id for item in _open(after)}
-    assert waiting - still_open <= {*keys}, "who waits for an end is not told of it"
+    running = {each.operation_id for each in after.operations.values() if not each.sequence}
+    assert waiting - still_open - running <= {*keys}, "who waits for an end is not told of it"
     told = dict(decision.told)
     if RESET_KEY in told:
         assert told[RESET_KEY] is None or isinstance(told[RESET_KEY], DestroyedError)

@@ -9,6 +9,7 @@ from attrs import Factory, define, evolve
 
 from meerkat_actors.machines.state import IdentityState, journal_of
 from meerkat_actors.records.activation import Activation, Head
+from meerkat_actors.records.agenda_effects import AgendaEffect, CountSends
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import DIGEST_ZERO, decode_header, decode_state
 from meerkat_actors.records.effects import (
@@ -35,10 +36,12 @@ from meerkat_actors.records.effects import (
 )
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.ids import AdmissionSequence, CheckpointVersion, Generation, InputId, RunId, SessionId
-from meerkat_actors.records.inputs import InputState, Lane, Mail, OpenInput
+from meerkat_actors.records.inputs import InputState, Lane, OpenInput
 from meerkat_actors.records.runs import JournalEntry, Run
 from meerkat_actors.records.runtime_effects import MoveInput
 from meerkat_actors.records.status import Desired
+from tests.machines.agenda_rows import Agenda, agenda_of
+from tests.machines.mailbag import Mailbag
 
 S = InputState
 _ORDER: Final = {effect: place for place, effect in enumerate(get_args(Effect))}
@@ -74,12 +77,14 @@ class Rows:
     journals: dict[RunId, dict[tuple[str, int], JournalEntry]] = Factory(
         dict[RunId, dict[tuple[str, int], JournalEntry]]
     )
-    mail: dict[int, Mail] = Factory(dict[int, Mail])
+    mail: Mailbag = Factory(Mailbag)
     ended: list[tuple[InputId, object]] = Factory(list[tuple[InputId, object]])
     """Who ended, and how: a bytes ending, an ``Abandoned``, None for consumed, or a lane for noted."""
+    agenda: Agenda = Factory(Agenda)
 
     def commit(self, unit: Unit) -> None:
         self._check_fence(unit)
+        self._check_sends(unit)
         for effect in sorted(unit.effects, key=lambda each: _ORDER[type(each)]):
             self._apply(effect, unit)
 
@@ -99,8 +104,11 @@ class Rows:
             run=runs[0] if runs else None,
             queued=tuple(row.item for _, row in sorted(self.inputs.items()) if row.state is S.QUEUED),
             admissions=self.admissions,
-            has_mail=bool(self.mail),
+            has_mail=bool(self.mail.waiting),
             parked=runs[1] if len(runs) == 2 else None,
+            next_due_ms=min((timer.due_ms for timer in self.agenda.timers.values()), default=0),
+            owed=tuple(owed for _, owed in sorted(self.agenda.owed.items())),
+            operations=tuple(body for _, body in sorted(self.agenda.operations.items())),
         )
 
     def _run(self, run_id: RunId | None, staged: list[Row]) -> Run:
@@ -124,6 +132,14 @@ class Rows:
         assert (fence.generation, fence.version) == (head.generation, head.version)
         assert head.is_buried == any(isinstance(each, Recreate) for each in unit.effects)
 
+    def _check_sends(self, unit: Unit) -> None:
+        before = 0 if self.head is None else self.head.sends
+        sent = [each.number for each in unit.effects if isinstance(each, SendMail)]
+        assert sent == list(range(before + 1, before + 1 + len(sent))), "a message out of number"
+        counted = [each.sends for each in unit.effects if isinstance(each, AppendTurn | CountSends)]
+        assert counted == [before + len(sent)] * len(counted)
+        assert len(counted) == 1 if sent else len(counted) <= 1, "messages that nobody counts, or twice"
+
     def _apply(self, effect: Effect, unit: Unit) -> None:
         match effect:
             case InsertInput():
@@ -134,9 +150,7 @@ class Rows:
                 )  # fmt: skip
                 self._admit(item, effect.run_id)
             case TakeMail():
-                mail = self.mail.pop(effect.sequence)
-                assert mail.sender_key == effect.sender_key
-                assert all(older > effect.sequence for older in self.mail), "an older letter waits"
+                mail = self.mail.take(effect)
                 item = OpenInput(
                     effect.admission, mail.input_id, mail.kind, mail.content, mail.sender, mail.header, effect.policy,
                     effect.lane,
@@ -153,8 +167,11 @@ class Rows:
                 row = self._staged(effect.admission, effect.run_id)
                 row.count(effect.attempts, effect.interruptions, effect.not_before_ms)
             case EndInput():
-                self._staged(effect.admission, effect.run_id)
+                row = self._staged(effect.admission, effect.run_id)
                 assert effect.abandoned is not None or any(isinstance(each, AppendTurn) for each in unit.effects)
+                if effect.owes:
+                    assert effect.abandoned is None
+                    self.agenda.owe(row.item)
                 self._end(effect.admission, effect.abandoned)
             case SettleLetter():
                 assert effect.admission not in self.inputs
@@ -162,7 +179,10 @@ class Rows:
                 self._journal(effect)
             case SendMail():
                 assert self.head is not None
-                assert effect.number > self.head.sends
+            case CountSends():
+                self._change(lambda head: evolve(head, sends=effect.sends))
+            case _ if isinstance(effect, AgendaEffect):
+                self.agenda.apply(effect)
             case _:
                 self._govern(effect, unit)
 
@@ -195,10 +215,15 @@ class Rows:
                     self.state = decode_state(effect.body)
             case SetDesired():
                 self._change(lambda head: evolve(head, desired=effect.desired))
+                if effect.desired is Desired.STOPPED:
+                    self.mail.raise_floor()
             case BeginGeneration():
                 self._next_life(effect.session_id)
+                self.mail.raise_floor()
             case Bury():
                 assert not self.inputs, "buried with open inputs"
+                assert not self.agenda.owed, "buried with answers owed"
+                self.mail.raise_floor()
                 self._change(lambda head: evolve(head, is_buried=True, desired=Desired.DESTROYED))
             case Recreate():
                 self._next_life(effect.session_id)
@@ -211,6 +236,8 @@ class Rows:
         assert self.head is not None
         assert session_id not in {"", self.head.session_id}
         assert not self.inputs, "a generation ends with open inputs"
+        assert not self.agenda.owed, "a generation ends with answers owed"
+        assert not self.agenda.timers, "a generation ends with timers"
         self.state = None
         self._change(
             lambda head: evolve(
@@ -283,7 +310,10 @@ def rows_of(state: IdentityState) -> Rows:
         state.kind, token, state.generation, state.version, state.session_id, state.digest, state.message_count,
         state.sends, 0, state.desired, state.is_buried,
     )  # fmt: skip
-    rows = Rows(state.fence, head if state.is_created else None, state.state, state.config, state.admissions)
+    rows = Rows(
+        state.fence, head if state.is_created else None, state.state, state.config, state.admissions,
+        agenda=agenda_of(state),
+    )  # fmt: skip
     for item in (*state.steer, *state.lane, *state.lost):
         rows.inputs[item.admission] = Row(item)
     for run in (state.run, state.parked):

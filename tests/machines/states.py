@@ -12,6 +12,7 @@ from meerkat_actors.machines.lap import Decision, Stamp
 from meerkat_actors.machines.line import EMPTY, Line, line_of
 from meerkat_actors.machines.policy import resolve
 from meerkat_actors.machines.state import IdentityState, key_of, was_tried
+from meerkat_actors.records.agenda_effects import RecordEvents
 from meerkat_actors.records.codec import DIGEST_ZERO, content_digest
 from meerkat_actors.records.commands import EndTurn, JournalStep, Send
 from meerkat_actors.records.effects import Effect
@@ -202,6 +203,11 @@ def step(name: str = "fetch", nth: int = 1, run_id: RunId = OLD_RUN) -> JournalS
 
 def effects_of(decision: Decision) -> tuple[Effect, ...]:
     return () if decision.unit is None else decision.unit.effects
+
+
+def deeds_of(decision: Decision) -> tuple[Effect, ...]:
+    """The effects, but for the row of its own that tells of them."""
+    return tuple(effect for effect in effects_of(decision) if not isinstance(effect, RecordEvents))
 
 
 def the(kind: type[T], decision: Decision) -> T:

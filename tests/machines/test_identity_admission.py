@@ -29,7 +29,7 @@ from tests.machines.states import (
     all_of,
     busy,
     content,
-    effects_of,
+    deeds_of,
     end,
     idle,
     input_id,
@@ -57,7 +57,7 @@ def lane_of(decision: Decision) -> list[int]:
 
 def test_a_send_to_an_idle_identity_is_staged_by_its_own_insertion() -> None:
     decision = decided(idle(), send(11, key="job-1"))
-    assert effects_of(decision) == (
+    assert deeds_of(decision) == (
         InsertInput(
             AdmissionSequence(11),
             input_id(11),
@@ -102,7 +102,7 @@ def test_many_sends_fold_into_one_unit_with_one_reply_each_in_order() -> None:
         Admission(input_id(number), AdmissionSequence(number), duplicate=False, durable=True) for number in numbers
     ]
     inserts = all_of(InsertInput, decision)
-    assert len(inserts) == len(effects_of(decision)) == 64
+    assert len(inserts) == len(deeds_of(decision)) == 64
     assert [each.admission for each in inserts] == list(numbers)
     assert [each.run_id for each in inserts] == [NEW_RUN, *[None] * 63]
     assert lane_of(decision) == list(numbers)[1:]
@@ -142,7 +142,7 @@ def test_each_run_gets_the_id_of_its_laps_stamp() -> None:
 
 def test_mail_to_an_idle_identity_is_taken_in_order_and_staged_at_once_for_one_turn() -> None:
     decision = decided(idle(), TakePending((mail(11), mail(12), mail(13))))
-    assert effects_of(decision) == (
+    assert deeds_of(decision) == (
         TakeMail(1011, SENDER_KEY, AdmissionSequence(11), NEW_RUN),
         TakeMail(1012, SENDER_KEY, AdmissionSequence(12), NEW_RUN),
         TakeMail(1013, SENDER_KEY, AdmissionSequence(13), NEW_RUN),
@@ -162,7 +162,7 @@ def test_mail_to_a_running_identity_waits_in_its_lane() -> None:
 
 def test_mail_and_sends_share_one_order_of_admission() -> None:
     decision = decided(idle(), send(11), TakePending((mail(12), mail(13))), send(14))
-    assert [each.admission for each in effects_of(decision) if isinstance(each, InsertInput | TakeMail)] == [
+    assert [each.admission for each in deeds_of(decision) if isinstance(each, InsertInput | TakeMail)] == [
         11,
         12,
         13,
@@ -226,7 +226,7 @@ def test_a_created_identity_claims_nothing() -> None:
 @pytest.mark.parametrize("admit", [lambda: send(11), lambda: TakePending((mail(11),))], ids=["send", "mail"])
 def test_while_the_runtime_closes_an_input_is_admitted_but_nothing_is_staged(admit: Callable[[], TakePending]) -> None:
     decision = decided(idle(), admit(), at=stamp(starts_nothing=True))
-    [effect] = effects_of(decision)
+    [effect] = deeds_of(decision)
     assert isinstance(effect, InsertInput | TakeMail)
     assert effect.run_id is None
     assert decision.starts is None

@@ -27,7 +27,7 @@ from tests.machines.states import (
     all_of,
     an_input,
     busy,
-    effects_of,
+    deeds_of,
     end,
     idle,
     input_id,
@@ -54,7 +54,7 @@ def checkpoint(nth: int = 1, run_id: RunId = OLD_RUN) -> Checkpoint:
 def answered(decision: Decision) -> list[AdmissionSequence]:
     reply = decision.replies[0]
     assert isinstance(reply, tuple)
-    return admissions_of(reply)
+    return admissions_of(each for each in reply if isinstance(each, OpenInput))
 
 
 def entry(nth: int, first: int = 8) -> RecordStep:
@@ -66,7 +66,7 @@ def entry(nth: int, first: int = 8) -> RecordStep:
 
 def test_a_checkpoint_binds_what_is_steered_and_records_itself_in_one_unit() -> None:
     decision = decided(busy(run_of(8), lane=(11,), steer=line(steered(9), steered(10))), checkpoint(3))
-    assert effects_of(decision) == (
+    assert deeds_of(decision) == (
         Stage(AdmissionSequence(9), OLD_RUN, 3),
         Stage(AdmissionSequence(10), OLD_RUN, 3),
         entry(3),

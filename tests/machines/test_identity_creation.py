@@ -23,7 +23,7 @@ from tests.machines.states import (
     NOW,
     OLD_RUN,
     busy,
-    effects_of,
+    deeds_of,
     end,
     idle,
     input_id,
@@ -46,7 +46,7 @@ def wait(number: int) -> Wait:
 
 def test_creating_makes_the_authority_row_with_the_session_of_the_stamp() -> None:
     decision = decided(unborn(), Create("reviewer"))
-    assert effects_of(decision) == (CreateIdentity("reviewer", NEW_SESSION),)
+    assert deeds_of(decision) == (CreateIdentity("reviewer", NEW_SESSION),)
     assert decision.replies == [None]
     after = decision.state
     assert (after.kind, after.session_id, after.generation, after.version) == ("reviewer", NEW_SESSION, 0, 0)
@@ -91,12 +91,12 @@ def test_the_first_of_two_creations_in_a_lap_wins() -> None:
     assert isinstance(first, UnknownIdentityError)
     assert isinstance(third, UsageError)
     assert (second, fourth, fifth) == (None, None, None)
-    assert effects_of(decision) == (CreateIdentity("a", NEW_SESSION),)
+    assert deeds_of(decision) == (CreateIdentity("a", NEW_SESSION),)
 
 
 def test_what_is_created_in_a_lap_can_be_sent_to_in_the_same_lap() -> None:
     decision = decided(unborn(), Create("reviewer"), send(1))
-    assert [type(effect) for effect in effects_of(decision)] == [CreateIdentity, InsertInput]
+    assert [type(effect) for effect in deeds_of(decision)] == [CreateIdentity, InsertInput]
     assert decision.replies[1] == Admission(input_id(1), AdmissionSequence(1), duplicate=False, durable=True)
     assert decision.starts is not None
     assert decision.starts.run_id == NEW_RUN
@@ -105,13 +105,13 @@ def test_what_is_created_in_a_lap_can_be_sent_to_in_the_same_lap() -> None:
 def test_sending_before_the_creation_in_the_same_lap_is_refused() -> None:
     decision = decided(unborn(), send(1), Create("reviewer"))
     assert isinstance(decision.replies[0], UnknownIdentityError)
-    assert effects_of(decision) == (CreateIdentity("reviewer", NEW_SESSION),)
+    assert deeds_of(decision) == (CreateIdentity("reviewer", NEW_SESSION),)
     assert decision.state.admissions == 0
 
 
 def test_a_creation_while_the_runtime_closes_is_durable_all_the_same() -> None:
     decision = decided(unborn(), Create("reviewer"), at=stamp(starts_nothing=True))
-    assert effects_of(decision) == (CreateIdentity("reviewer", NEW_SESSION),)
+    assert deeds_of(decision) == (CreateIdentity("reviewer", NEW_SESSION),)
 
 
 def test_looking_at_what_was_never_created_does_nothing() -> None:
@@ -212,13 +212,13 @@ def test_a_wait_sees_what_came_before_it_in_the_lap() -> None:
 
 def test_a_configuration_commits_with_the_creation() -> None:
     decision = decided(unborn(), Create("reviewer", b'{"a":1}'))
-    assert effects_of(decision) == (CreateIdentity("reviewer", NEW_SESSION), SetConfig(1, b'{"a":1}'))
+    assert deeds_of(decision) == (CreateIdentity("reviewer", NEW_SESSION), SetConfig(1, b'{"a":1}'))
     assert decision.state.config == AgentConfig(1, b'{"a":1}')
 
 
 def test_another_configuration_is_the_next_version() -> None:
     decision = decided(idle(config=AgentConfig(4, b"1")), Create("reviewer", b"2"))
-    assert effects_of(decision) == (SetConfig(5, b"2"),)
+    assert deeds_of(decision) == (SetConfig(5, b"2"),)
     assert decision.state.config == AgentConfig(5, b"2")
 
 
@@ -233,14 +233,14 @@ def test_configurations_that_are_folded_follow_each_other() -> None:
     decision = decided(
         unborn(), Create("a", b"1"), Create("a", b"2"), Create("a", b"2"), Create("a"), Create("b", b"3")
     )
-    assert effects_of(decision) == (CreateIdentity("a", NEW_SESSION), SetConfig(1, b"1"), SetConfig(2, b"2"))
+    assert deeds_of(decision) == (CreateIdentity("a", NEW_SESSION), SetConfig(1, b"1"), SetConfig(2, b"2"))
     assert isinstance(decision.replies[4], UsageError)
     assert decision.state.config == AgentConfig(2, b"2")
 
 
 def test_a_configuration_waits_for_no_turn_and_changes_none() -> None:
     decision = decided(busy(run_of(10), config=None), Create("reviewer", b"1"))
-    assert effects_of(decision) == (SetConfig(1, b"1"),)
+    assert deeds_of(decision) == (SetConfig(1, b"1"),)
     assert decision.starts is None
 
 

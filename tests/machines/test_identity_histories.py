@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meerkat_actors.records.status import Desired
-from tests.machines.world import CALLER, LIMITS, OPERATOR, TURN, Ask, Happening, World
+from tests.machines.asking import AGENDA, CALLER, LIMITS, OPERATOR, PEER, TURN, Ask
+from tests.machines.world import Happening, World
 
+_TIMERS: Final[tuple[Ask, ...]] = ("schedule", "due", "due")
 _ASKS: Final[st.SearchStrategy[Ask]] = st.one_of(
     st.sampled_from(CALLER), st.sampled_from(CALLER), st.sampled_from(TURN), st.sampled_from(TURN),
-    st.sampled_from(OPERATOR),
+    st.sampled_from(PEER), st.sampled_from(AGENDA), st.sampled_from(OPERATOR), st.sampled_from(_TIMERS),
 )  # fmt: skip
 _HAPPENINGS: Final[st.SearchStrategy[Happening]] = st.sampled_from(
     ("adopt", "adopt", "adopt", "adopt", "adopt", "adopt", "adopt", "adopt", "adopt", "refuse", "close", "crash")
@@ -40,7 +42,9 @@ def lived(laps: Laps) -> World:
 @settings(max_examples=150)
 @given(LAPS)
 def test_every_admitted_input_is_in_one_place_and_ends_once(laps: Laps) -> None:
-    lived(laps).check_listing()
+    world = lived(laps)
+    world.check_listing()
+    world.check_agenda()
 
 
 @settings(max_examples=40)
@@ -55,3 +59,15 @@ def test_whatever_happened_before_an_identity_that_is_left_alone_ends_all_its_in
     assert world.model.open == []
     assert not world.state.has_open_input
     world.check_listing()
+
+
+@settings(max_examples=40)
+@given(LAPS)
+def test_whatever_happened_before_every_request_has_its_answer_once_its_agent_is_gone(laps: Laps) -> None:
+    world = lived(laps)
+    leaving: tuple[list[Ask], ...] = (["destroy"], ["interrupt"], ["be cancelled"], [])
+    for asks in leaving:
+        world.lap(asks, "adopt", 60_000)
+    assert world.state.is_buried
+    assert {*world.model.asked} == {*world.model.answered}
+    world.check_agenda()

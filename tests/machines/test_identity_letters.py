@@ -21,7 +21,7 @@ from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.status import Desired
 from tests.machines.laws import decided
-from tests.machines.states import all_of, busy, effects_of, idle, input_id, run_of, send, the, unborn
+from tests.machines.states import all_of, busy, deeds_of, idle, input_id, run_of, send, the, unborn
 
 LETTER = AdmissionSequence(4)
 AGAIN = Redrive(LETTER, send(11, "job-1", header=Header(redrives=input_id(4))))
@@ -30,7 +30,7 @@ DROP = DropLetter(LETTER)
 
 def test_a_letter_is_driven_again_by_a_new_input_in_the_unit_that_settles_it() -> None:
     decision = decided(idle(), AGAIN)
-    assert [type(effect) for effect in effects_of(decision)] == [InsertInput, SettleLetter]
+    assert [type(effect) for effect in deeds_of(decision)] == [InsertInput, SettleLetter]
     assert the(SettleLetter, decision).admission == 4
     assert decision.replies == [Admission(input_id(11), AdmissionSequence(11), duplicate=False, durable=True)]
     assert decision.starts is not None
@@ -52,7 +52,7 @@ def test_a_letter_whose_key_is_anothers_is_not_settled() -> None:
 
 def test_a_letter_is_dropped_by_settling_it() -> None:
     decision = decided(busy(run_of(8)), DROP)
-    assert effects_of(decision) == (SettleLetter(LETTER),)
+    assert deeds_of(decision) == (SettleLetter(LETTER),)
     assert decision.replies == [None]
 
 

@@ -32,7 +32,7 @@ from tests.machines.states import (
     all_of,
     an_input,
     busy,
-    effects_of,
+    deeds_of,
     end,
     idle,
     input_id,
@@ -178,7 +178,7 @@ def test_a_token_that_was_claimed_before_is_not_claimed_again(*, is_claimed: boo
 
 def test_a_lane_without_a_run_is_gone_on_with() -> None:
     decision = decided(begin(activation(lane=(9, 10)), charges_interruption=True), Look())
-    assert effects_of(decision) == (Claim(FencingToken(4)), Stage(AdmissionSequence(9), NEW_RUN))
+    assert deeds_of(decision) == (Claim(FencingToken(4)), Stage(AdmissionSequence(9), NEW_RUN))
     assert decision.starts is not None
 
 
@@ -188,7 +188,7 @@ def test_a_lane_without_a_run_is_gone_on_with() -> None:
 def test_starting_again_after_an_unclean_end_charges_one_interruption_and_no_attempt() -> None:
     state = idle(lane=(10,), run=run_of(8, 9, attempts=1, interruptions=2, is_unclean=True))
     decision = decided(state, Look())
-    assert effects_of(decision) == (
+    assert deeds_of(decision) == (
         ChargeRun(AdmissionSequence(8), OLD_RUN, 1, 3, 0),
         ChargeRun(AdmissionSequence(9), OLD_RUN, 1, 3, 0),
     )
@@ -221,7 +221,7 @@ def test_one_more_unclean_end_is_a_crash_loop() -> None:
     state = idle(run=run_of(8, 9, interruptions=20, journal=once, is_unclean=True))
     decision = decided(state, Look())
     ending = Abandoned(AbandonReason.CRASH_LOOP, "the process ended uncleanly under it 21 times")
-    assert effects_of(decision) == (
+    assert deeds_of(decision) == (
         EndInput(AdmissionSequence(8), OLD_RUN, ending),
         EndInput(AdmissionSequence(9), OLD_RUN, ending),
         DropJournal(OLD_RUN),
@@ -236,7 +236,7 @@ def test_one_more_unclean_end_is_a_crash_loop() -> None:
 def test_a_crash_loop_does_not_hold_up_what_is_behind_it() -> None:
     one = Limits(interruptions_max=1)
     decision = decided(idle(lane=(10,), run=run_of(9, interruptions=1, is_unclean=True)), Look(), limits=one)
-    assert [type(effect) for effect in effects_of(decision)] == [EndInput, Stage]
+    assert [type(effect) for effect in deeds_of(decision)] == [EndInput, Stage]
     assert decision.starts == Run(NEW_RUN, (waiting_input(10),), 0, 0, 0, {})
 
 
@@ -297,7 +297,7 @@ def test_a_run_whose_time_is_further_than_any_backoff_starts_at_once(remaining: 
 def test_a_run_between_attempts_holds_its_lane() -> None:
     state = idle(lane=(10,), run=run_of(9, attempts=1, not_before_ms=NOW + 500))
     decision = decided(state, send(11), Create("reviewer"))
-    assert [type(effect) for effect in effects_of(decision)] == [InsertInput]
+    assert [type(effect) for effect in deeds_of(decision)] == [InsertInput]
     assert the(InsertInput, decision).run_id is None
     assert decision.wake_at_ms == NOW + 500
     assert all_of(Stage, decision) == []

@@ -46,7 +46,7 @@ from tests.machines.states import (
     all_of,
     busy,
     content,
-    effects_of,
+    deeds_of,
     end,
     idle,
     input_id,
@@ -114,11 +114,11 @@ def test_a_turn_that_returned_ends_in_one_unit_with_everything_it_did() -> None:
     assert decode_consumed(row_of(decision)) == outcome
     assert [canonical(entry) for entry in decode_log(appended.body)] == [user_8, user_9, SAID, SAID]
     assert decode_state(appended.body) == b'{"count":2}'
-    assert [effect for effect in effects_of(decision) if effect is not appended] == [
-        EndInput(AdmissionSequence(8), OLD_RUN, None),
-        EndInput(AdmissionSequence(9), OLD_RUN, None),
+    assert [effect for effect in deeds_of(decision) if effect is not appended] == [
         SendMail(to, input_id(101), InputKind.PEER_MESSAGE, b'"first"', content_digest(b'"first"'), 5),
         SendMail(IDENTITY, input_id(102), InputKind.PEER_MESSAGE, b"[2]", content_digest(b"[2]"), 6),
+        EndInput(AdmissionSequence(8), OLD_RUN, None),
+        EndInput(AdmissionSequence(9), OLD_RUN, None),
         DropJournal(OLD_RUN),
         Stage(AdmissionSequence(10), NEW_RUN),
     ]
@@ -203,7 +203,7 @@ def test_a_failure_charges_an_attempt_and_backs_off(failures: int) -> None:
     state = busy(run_of(9, attempts=failures - 1, interruptions=4), lane=(10,))
     decision = decided(state, end(RAISED), at=stamp(jitter=0.3))
     not_before = NOW + backoff_ms(failures, limits=LIMITS, jitter=0.3)
-    assert effects_of(decision) == (ChargeRun(AdmissionSequence(9), OLD_RUN, failures, 4, not_before),)
+    assert deeds_of(decision) == (ChargeRun(AdmissionSequence(9), OLD_RUN, failures, 4, not_before),)
     assert decision.failed == "ValueError: no"
     assert decision.told == ()
     assert decision.wake_at_ms == not_before
@@ -226,7 +226,7 @@ def test_the_last_failure_abandons_the_inputs_with_what_it_said() -> None:
     ending = Abandoned(AbandonReason.ATTEMPTS_EXHAUSTED, "ValueError: no")
     assert decision.told == ((input_id(8), ending), (input_id(9), ending))
     assert decision.failed == "ValueError: no"
-    assert effects_of(decision) == (
+    assert deeds_of(decision) == (
         EndInput(AdmissionSequence(8), OLD_RUN, ending),
         EndInput(AdmissionSequence(9), OLD_RUN, ending),
         Stage(AdmissionSequence(10), NEW_RUN),

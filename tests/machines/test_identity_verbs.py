@@ -11,6 +11,7 @@ from meerkat_actors.machines.governing import GOVERNING, TURN_FATES, TurnFate, V
 from meerkat_actors.machines.lap import Decision, Later
 from meerkat_actors.machines.reset import RESET_KEY
 from meerkat_actors.machines.state import IdentityState
+from meerkat_actors.records.agenda_effects import DropTimers
 from meerkat_actors.records.agent_config import AgentConfig
 from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.commands import Create, GetStatus, Govern, Interrupt, Look, TakePending
@@ -30,7 +31,7 @@ from tests.machines.states import (
     all_of,
     an_input,
     busy,
-    effects_of,
+    deeds_of,
     end,
     idle,
     input_id,
@@ -130,7 +131,7 @@ def test_what_is_given_up_is_displaced_by_nothing_that_comes_later(verb: Verb) -
 
 def test_verbs_that_follow_each_other_in_a_lap_want_the_last() -> None:
     paused = decided(idle(lane=(10,)), Govern(V.PAUSE), Govern(V.RESUME), Govern(V.PAUSE))
-    assert effects_of(paused) == (SetDesired(D.PAUSED),)
+    assert deeds_of(paused) == (SetDesired(D.PAUSED),)
     neither = decided(idle(), Govern(V.PAUSE), Govern(V.RESUME))
     assert neither.unit is None
     stopped = decided(idle(lane=(10,)), Govern(V.STOP), Govern(V.RESUME), send(11))
@@ -242,14 +243,14 @@ def test_destroying_under_a_turn_is_wanted_at_once_and_done_when_it_ends() -> No
     assert (the(SetDesired, asked).desired, asked.halts) == (D.DESTROYED, False)
     ended = decided(asked.state, end(RETURNED))
     assert isinstance(outcomes_of(ended)[input_id(8)], Consumed)
-    assert [type(each) for each in effects_of(ended)] == [EndInput, AppendTurn, Bury]
+    assert [type(each) for each in deeds_of(ended)] == [EndInput, DropTimers, Bury, AppendTurn]
     assert decided(ended.state, Look()).unit is None
 
 
 def test_a_turn_that_fails_under_it_is_not_tried_again() -> None:
     asked = decided(shaped("executing"), Govern(V.DESTROY))
     failed = decided(asked.state, end(TurnFailed("ValueError: no")))
-    assert [type(each) for each in effects_of(failed)] == [EndInput, Bury]
+    assert [type(each) for each in deeds_of(failed)] == [EndInput, DropTimers, Bury]
 
 
 def test_to_be_destroyed_is_for_ever_also_where_a_reset_was_asked_for_before() -> None:
