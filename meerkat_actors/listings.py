@@ -12,6 +12,7 @@ from attrs import frozen
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.errors import StoreCorruptError
 from meerkat_actors.records.activation import IdentityRow
+from meerkat_actors.records.agenda_codec import schedule_record
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import decode_abandoned, decode_header, decode_json, decode_log, decode_receipt
 from meerkat_actors.records.content import JSON
@@ -20,6 +21,7 @@ from meerkat_actors.records.ids import AgentIdentity, Generation, InputId
 from meerkat_actors.records.inputs import InputRecord, InputRow, Letterhead
 from meerkat_actors.records.letters import DeadLetter
 from meerkat_actors.records.outcomes import Receipt
+from meerkat_actors.records.schedules import ScheduleRecord
 from meerkat_actors.records.standing import Standing
 from meerkat_actors.store.legible import legible
 
@@ -178,6 +180,26 @@ class LetterListing(Listing[DeadLetter]):
         if heads:
             self._after = heads[-1].row.sequence
         return letters, len(heads) < _PAGE
+
+
+class ScheduleListing(Listing[ScheduleRecord]):
+    """The pending timers of one agent, in the order of their names."""
+
+    def __init__(self, identity: AgentIdentity, storage: StorageHandle) -> None:
+        super().__init__(storage)
+        self._identity = identity
+        self._after: str | None = None
+
+    async def _fetch(self) -> tuple[Sequence[ScheduleRecord], bool]:
+        timers = await self._storage.query(
+            lambda store: store.page_timers(self._identity, after=self._after, limit=_PAGE)
+        )
+        schedules = legible(
+            self._storage.location, lambda: [schedule_record(self._identity, timer) for timer in timers]
+        )
+        if timers:
+            self._after = timers[-1].name
+        return schedules, len(timers) < _PAGE
 
 
 class IdentityListing(Listing[IdentityRow]):

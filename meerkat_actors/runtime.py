@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
-from os import PathLike, fspath
-from typing import Literal
+from os import PathLike
 
 import trio
 
 from meerkat_actors.actors.directory import Directory, open_directory, read_statistics
+from meerkat_actors.actors.events import EventFeed, EventHub, open_events
 from meerkat_actors.actors.identity import Counters
 from meerkat_actors.actors.observer import Observer, Observers, log_event
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle, open_storage
-from meerkat_actors.actors.turn import AgentFunction, AgentKind, kind_of, refuse_inside_turn
+from meerkat_actors.actors.streams import StreamHub
+from meerkat_actors.actors.turn import AgentFunction, AgentKind, refuse_inside_turn
+from meerkat_actors.actors.turn.wiring import Wiring
 from meerkat_actors.errors import (
     AlreadyOwnedError,
     UnknownKindError,
@@ -26,22 +27,22 @@ from meerkat_actors.facades import AsyncContinuityStore, AsyncRuntimeStore
 from meerkat_actors.facades.backups import Backups
 from meerkat_actors.facades.pruning import prune_store
 from meerkat_actors.handles import AgentHandle, DeadLetters, Reach
+from meerkat_actors.handles.arguments import Synchronous, bounds_of, kinds_of, source_of
 from meerkat_actors.listings import IdentityListing, LetterListing
 from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.backups import BackupCheck, BackupReport
 from meerkat_actors.records.commands import Create
+from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.env import Env, SystemEnv
-from meerkat_actors.records.ids import AgentIdentity, InputId, parse_identity, parse_name
+from meerkat_actors.records.ids import AgentIdentity, InputId, parse_identity
 from meerkat_actors.records.leases import Ownership
 from meerkat_actors.records.letters import DeadLetter
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.pruning import PrunePolicy, PruneReport
 from meerkat_actors.records.status import Statistics
-from meerkat_actors.store import MemoryStore, open_sqlite
+from meerkat_actors.records.supervision import Quarantined, SupervisionGroup, parse_groups
 from meerkat_actors.store.port import Store
-
-Synchronous = Literal["full", "normal"]
 
 
 class Runtime:
@@ -55,6 +56,8 @@ class Runtime:
         env: Env,
         limits: Limits,
         counters: Counters,
+        events: EventHub,
+        streams: StreamHub,
     ) -> None:
         self._directory = directory
         self._storage = storage
@@ -65,7 +68,8 @@ class Runtime:
         self._continuity = AsyncContinuityStore(storage, env, directory.is_live)
         self._runtime_store = AsyncRuntimeStore(storage, env)
         self._backups = Backups(storage)
-        self._reach = Reach(directory=directory, storage=storage, env=env, limits=limits)
+        self._events = events
+        self._reach = Reach(directory=directory, storage=storage, env=env, limits=limits, streams=streams)
         self._letters = DeadLetters(self._reach)
 
     def __repr__(self) -> str:
@@ -139,6 +143,26 @@ class Runtime:
         """
         return self._letters.all(identity)
 
+    def events(
+        self,
+        after: str | None = None,
+        *,
+        identities: Collection[str] | None = None,
+        kinds: Collection[str | type] | None = None,
+    ) -> EventFeed:
+        """What happens, in the order in which it is committed, each event once: for ``async with``, then ``async for``.
+
+        From beyond the cursor ``after`` (``EVENTS_BEGINNING``: from the oldest that is kept), or from now on, of these
+        agents and of these types of detail only. Who takes events slowly is told so by an ``EventGap``, and misses
+        nothing; nobody is slowed.
+
+        Raises:
+            InvalidValueError: no cursor, no identity, or no type of event.
+            UsageError: inside a turn; or, on entering, the runtime is closed.
+            CursorExpiredError: on entering: what came behind the cursor was pruned, or the store was restored.
+        """
+        return EventFeed(self._events, self._storage, after, identities=identities, kinds=kinds)
+
     async def redrive(self, letter: DeadLetter | InputId) -> Admission:
         """Send what a dead letter said again, as a new input that names it; the two are one commit.
 
@@ -161,6 +185,26 @@ class Runtime:
             MeerkatError: whatever ``AgentHandle.pause`` raises, but for what the agent's state forbids.
         """
         await self._letters.drop(letter)
+
+    def supervise(self, group: SupervisionGroup) -> None:
+        """Supervise a group from now on. It replaces one of the same name, whose crashes are forgotten.
+
+        Raises:
+            InvalidValueError: it is no group, or a member is in another one.
+            UsageError: the runtime is closed, or lives in another thread or process.
+        """
+        self._directory.supervise(group)
+
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """The agents that are kept apart, in the order in which they broke, and how to repair each."""
+        return self._directory.quarantine.records()
+
+    async def repair(self, name: str) -> None:
+        """``AgentHandle.repair``, for an agent of which nobody has a handle: ``agent()`` refuses a quarantined one.
+
+        Cancelling the wait does not withdraw it.
+        """
+        await AgentHandle(parse_identity(name), self._reach).repair()
 
     def new_id(self) -> InputId:
         """A fresh input id, for ``send(..., input_id=...)``."""
@@ -229,6 +273,8 @@ async def open_runtime(
     synchronous: Synchronous = "full",
     env: Env | None = None,
     observers: Sequence[Observer] = (log_event,),
+    wiring: Wiring | None = None,
+    groups: Sequence[SupervisionGroup] = (),
 ) -> AsyncGenerator[Runtime, None]:
     """Open a store and run its agents for as long as the ``async with`` block.
 
@@ -238,6 +284,9 @@ async def open_runtime(
     that it is asked for, or that have work which nobody else does, and holds them while they are live.
     What another one holds raises ``AlreadyOwnedError``; what it leaves by dying is taken over at once.
     ``synchronous="normal"`` is faster and may lose the last acknowledged work in a power cut.
+    ``wiring`` says whom a turn means by a name that it sends to, and raises ``NotWiredError`` where it may not; without
+    it every name is an agent's, and everybody may send to everybody. ``groups`` says which agents' owners are restarted
+    together, and what becomes of a group that crashes too often.
 
     Leaving the block: admission closes, running turns get ``limits.shutdown_seconds`` and are then
     cancelled to run again next time; when the block ends by an error or by cancellation, at once.
@@ -248,19 +297,26 @@ async def open_runtime(
         StoreInUseError: another process owns the store, or shares it and this one would not.
         NotOurStoreError: the file is not a database of this library; it was not touched.
         StoreError: the store can't be opened, or failed while in use.
+        SupervisionError: a group crashed too often, and was to end the runtime.
     """
-    kinds = _checked({} if agents is None else agents)
-    bounds, environment, told = _bounds(limits), env or SystemEnv(), Observers(observers)
+    kinds = kinds_of({} if agents is None else agents)
+    bounds, environment, told = bounds_of(limits), env or SystemEnv(), Observers(observers)
     counters = Counters()
-    directory = Directory(bounds, told)
+    directory, events, streams = Directory(bounds, told, parse_groups(groups)), EventHub(bounds), StreamHub(bounds)
+
+    def after_commit(units: list[Unit]) -> None:
+        directory.note_commits(units)
+        events.wake()
+
     try:
         async with (
             open_storage(
-                _source(store, synchronous, ownership, bounds, environment),
+                source_of(store, synchronous, ownership, bounds, environment),
                 bounds,
-                on_mail=directory.post_mail,
+                after_commit=after_commit,
                 notify=told.notify,
             ) as storage,
+            open_events(events, storage),
             open_directory(
                 directory,
                 storage,
@@ -270,60 +326,16 @@ async def open_runtime(
                 observers=told,
                 counters=counters,
                 pending=await storage.read(lambda opened: opened.identities_with_work()),
+                wiring=wiring,
+                publish=streams.publish,
             ),
         ):
-            yield Runtime(directory, storage, kinds, environment, bounds, counters)
+            yield Runtime(directory, storage, kinds, environment, bounds, counters, events, streams)
     except BaseExceptionGroup as group:
         error = one_error(group)
         if error is group:
             raise
         raise_as_it_was(error)
     finally:
+        streams.end()
         directory.close()
-
-
-def _source(
-    store: str | PathLike[str] | Store, synchronous: Synchronous, ownership: Ownership, limits: Limits, env: Env
-) -> Store | Callable[[], Store]:
-    if ownership not in {"exclusive", "shared"}:
-        raise UsageError(problem=f"ownership={ownership!r}: use 'exclusive' or 'shared'")
-    if isinstance(store, str | PathLike):
-        path = fspath(store)
-        if path != ":memory:":
-            return partial(
-                open_sqlite,
-                path,
-                synchronous=synchronous,
-                ownership=ownership,
-                lease_seconds=limits.lease_seconds,
-                env=env,
-            )
-        store = MemoryStore(env=env)
-    if ownership == "shared" and not store.is_shared:
-        raise UsageError(
-            problem=f"{store.location}: is nobody else's; share a file, or MemoryStore(ownership='shared')"
-        )
-    return store
-
-
-def _bounds(limits: Limits | None) -> Limits:
-    if limits is None:
-        return Limits()
-    if not isinstance(limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check types
-        raise UsageError(problem=f"limits={limits!r}: use Limits(...)")
-    return limits
-
-
-def _checked(agents: Mapping[str, AgentFunction | AgentKind]) -> Mapping[str, AgentKind]:
-    if not trio.lowlevel.in_trio_run():
-        raise UsageError(problem="open_runtime needs Trio: trio.run(main), or a guest run inside asyncio")
-    if not isinstance(agents, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check types
-        raise UsageError(problem=f"agents={agents!r}: use a mapping from each kind to its function")
-    kinds: dict[str, AgentKind] = {}
-    for name, agent in agents.items():
-        parse_name(name, what="agent kind")
-        try:
-            kinds[name] = kind_of(agent)
-        except UsageError as error:
-            raise UsageError(problem=f"agents[{name!r}]: {error}") from error
-    return kinds

@@ -52,6 +52,10 @@ FIELDS: Final[dict[str, object]] = {
     "expires_in": 1.5,
     "presented": 3,
     "current": 5,
+    "active": 3,
+    "cursor": "MS4xLjA",
+    "group": "team",
+    "error": "KeyError('odd')",
     "operation": "load_ops_lifecycle",
 }
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from meerkat_actors.records.events import Event, TurnRaised
+from meerkat_actors.records.events import Event, TurnRaised, WorkLost
 
 Observer = Callable[[Event], None]
 """Called with each event, on the runtime's loop; it should return at once."""
@@ -17,11 +17,15 @@ _LOGGER: Final = logging.getLogger("meerkat_actors")
 
 
 def log_event(event: Event) -> None:
-    """The standard observer: one line per event on the logger ``meerkat_actors``, and an agent's traceback."""
+    """The standard observer: one line per event on the logger ``meerkat_actors``, and an agent's traceback.
+
+    Lost work is an error, all else a warning.
+    """
     fields = attrs.asdict(event, recurse=False)
     raised = fields.pop("exception") if isinstance(event, TurnRaised) else None
     shown = " ".join(f"{name}={value!s}" for name, value in fields.items())
-    _LOGGER.warning("%s %s", type(event).__name__, shown, exc_info=raised)
+    level = logging.ERROR if isinstance(event, WorkLost) else logging.WARNING
+    _LOGGER.log(level, "%s %s", type(event).__name__, shown, exc_info=raised)
 
 
 class Observers:

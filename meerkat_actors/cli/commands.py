@@ -15,6 +15,7 @@ from meerkat_actors.cli.looking import dead_letters, events, history, identities
 from meerkat_actors.cli.output import complain, hush
 from meerkat_actors.cli.prune import prune
 from meerkat_actors.cli.run import run
+from meerkat_actors.cli.schedules import schedules
 from meerkat_actors.errors import MeerkatError
 
 PROGRAM: Final = "meerkat-actors"
@@ -47,7 +48,20 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, status, identities, inputs, history, receipts, events, dead_letters, doctor, backup, prune):
+for _command in (
+    run,
+    status,
+    identities,
+    inputs,
+    history,
+    receipts,
+    schedules,
+    events,
+    dead_letters,
+    doctor,
+    backup,
+    prune,
+):
     commands.add_command(_command)
 
 

@@ -18,6 +18,7 @@ from meerkat_actors.errors import UnknownIdentityError
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.ids import COUNTER_MAX, AgentIdentity, Generation, parse_identity
 from meerkat_actors.records.inputs import InputRow
+from meerkat_actors.records.runtime_events import Place
 from meerkat_actors.store import StoreReader, Survey, open_reader, owners_of
 from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite.pruning_sizes import Sizes, sizes_of
@@ -40,6 +41,19 @@ def _parse_after(_: click.Context, parameter: click.Parameter, name: str | None)
         problem = f"{name!a}: names are ASCII"
         raise click.BadParameter(problem, param=parameter)
     return None if name is None else AgentIdentity(name)
+
+
+def _parse_number(_: click.Context, parameter: click.Parameter, number: str | None) -> Place | None:
+    if number is None:
+        return None
+    sequence, *index = number.split(".", 1)
+    parts = (sequence, *(index or ["0"]))
+    if all(part.isascii() and part.isdecimal() and len(part) <= 19 and int(part) <= COUNTER_MAX for part in parts):
+        row, told = map(int, parts)
+        # Of any epoch: it is asked of this store alone.
+        return Place(epoch=0, sequence=row - 1, told=told) if told and row else Place(epoch=0, sequence=row)
+    problem = f"{number!a}: use the number of an event, such as 17 or 17.2"
+    raise click.BadParameter(problem, param=parameter)
 
 
 _database = click.argument("database", type=click.Path(), metavar="DB")
@@ -190,12 +204,18 @@ def dead_letters(database: str, identity: str | None, *, limit: int, as_json: bo
 @click.command(short_help="List what happened in DB, oldest first.")
 @_database
 @click.option(
-    "--after", type=click.IntRange(0, COUNTER_MAX), metavar="N", help="Begin behind event N; default: the last ones."
+    "--after",
+    metavar="N",
+    callback=_parse_number,
+    help="Begin behind the event that is listed as N; default: the last ones.",
 )
 @_limit
 @_json
-def events(database: str, *, after: int | None, limit: int, as_json: bool) -> None:
-    """List what happened in DB, oldest first: inputs admitted, mail sent, turns committed."""
+def events(database: str, *, after: Place | None, limit: int, as_json: bool) -> None:
+    """List what happened in DB, oldest first: inputs, mail, turns, and what else was committed.
+
+    What one commit did has one number: 17, or 17.1 and 17.2.
+    """
     _check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
         begin = paging.before_last_events(reader, limit) if after is None else after
@@ -205,7 +225,7 @@ def events(database: str, *, after: int | None, limit: int, as_json: bool) -> No
             return
         found = list(rows)
         cells = list(paging.made(reader, records.event_cells, found))
-    last = found[-1].sequence if found else begin
+    last = found[-1].number if found else begin.sequence
     footer = f"{count_text(len(found), 'event')}; what comes next: --after {last}"
     print_table(records.EVENT_COLUMNS, cells, footer=footer)
 

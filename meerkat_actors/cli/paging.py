@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Final, TypeVar
+
+from attrs import frozen
 
 from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.ids import AgentIdentity, Generation
 from meerkat_actors.records.inputs import InputRow, Letterhead
+from meerkat_actors.records.runtime_events import Place, RuntimeEvent, events_of, place_of
 from meerkat_actors.records.stored_events import StoredEvent
 from meerkat_actors.store import StoreReader
 from meerkat_actors.store.legible import legible
@@ -21,6 +25,29 @@ _PAGE: Final = 100
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+@frozen
+class NumberedEvent:
+    """One event, and where it is."""
+
+    sequence: int
+    """Of its row: of the unit that did it."""
+    index: int
+    """Among the events of the row, from 0."""
+    is_alone: bool
+    """Whether they are no more than this one."""
+    event: RuntimeEvent
+
+    @property
+    def number(self) -> str:
+        """Behind which ``--after`` begins: ``17``, or ``17.2`` for the second event of the row 17."""
+        return str(self.sequence) if self.is_alone else f"{self.sequence}.{self.index + 1}"
+
+    @property
+    def place(self) -> Place:
+        """The place behind it."""
+        return place_of(self.event.cursor)
 
 
 def made(reader: StoreReader, make: Callable[[T], R], rows: Iterable[T]) -> Iterator[R]:
@@ -83,35 +110,43 @@ def turns_of(
         before = rows[-1].previous
 
 
-def events_from(reader: StoreReader, after: int, limit: int) -> Iterator[StoredEvent]:
-    """What happened, oldest first."""
-    while limit > 0:
-        events = reader.page_events(after=after, limit=min(limit, _PAGE))
-        yield from events
-        if not events:
-            return
-        limit -= len(events)
-        after = events[-1].sequence
+def events_from(reader: StoreReader, after: Place, limit: int) -> Iterator[NumberedEvent]:
+    """What happened from beyond a place, oldest first.
+
+    Raises:
+        StoreCorruptError: a row that does not decode.
+    """
+    return islice(_events_of(reader, _rows_from(reader, after.sequence, min(limit, _PAGE)), after), limit)
 
 
-def before_last_events(reader: StoreReader, count: int) -> int:
-    """The cursor behind which the last ``count`` events lie.
+def before_last_events(reader: StoreReader, count: int) -> Place:
+    """The place behind which the last ``count`` events lie.
 
     Looked for in steps that grow fourfold: sequences have gaps, one for each key that was sent again.
     """
-    last = reader.survey().last_sequence
+    bounds = reader.event_bounds()
     reach = count
     while True:
-        begin = max(0, last - reach)
-        found: deque[int] = deque((event.sequence for event in _all_events_from(reader, begin)), maxlen=count + 1)
+        begin = Place(epoch=bounds.epoch, sequence=max(0, bounds.last - reach))
+        rows = _rows_from(reader, begin.sequence, _PAGE)
+        found: deque[NumberedEvent] = deque(_events_of(reader, rows, begin), maxlen=count + 1)
         if len(found) > count:
-            return found[0]
-        if begin == 0:
-            return 0
+            return found[0].place
+        if begin.sequence == 0:
+            return begin
         reach *= 4
 
 
-def _all_events_from(reader: StoreReader, after: int) -> Iterator[StoredEvent]:
-    while events := reader.page_events(after=after, limit=_PAGE):
-        yield from events
-        after = events[-1].sequence
+def _rows_from(reader: StoreReader, after: int, page: int) -> Iterator[StoredEvent]:
+    while rows := reader.page_events(after=after, limit=page):
+        yield from rows
+        after = rows[-1].sequence
+
+
+def _events_of(reader: StoreReader, rows: Iterable[StoredEvent], after: Place) -> Iterator[NumberedEvent]:
+    epoch = reader.event_bounds().epoch
+    for row in rows:
+        events = legible(reader.location, partial(events_of, row, epoch))
+        told = after.told if row.sequence == after.sequence + 1 else 0
+        for index in range(told, len(events)):
+            yield NumberedEvent(row.sequence, index, len(events) == 1, events[index])

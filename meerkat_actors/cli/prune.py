@@ -37,6 +37,7 @@ _TITLES: Final = MappingProxyType(
         PruneKind.SNAPSHOTS: "session documents that nothing goes back to",
         PruneKind.DOCUMENTS: "runtime snapshots before the current one",
         PruneKind.JOURNALS: "recorded steps of runs that are over",
+        PruneKind.EVENTS: "events that observers were told long ago",
     }
 )
 

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final, assert_never
 
+from attrs import asdict
+
 from meerkat_actors.cli.output import Column, Kind, Record, count_text
+from meerkat_actors.cli.paging import NumberedEvent
 from meerkat_actors.records.activation import IdentityRow
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import decode_json, decode_log, decode_receipt
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.endings import outcome_of
+from meerkat_actors.records.facts import (
+    Configured,
+    Created,
+    DesiredChanged,
+    Destroyed,
+    Emitted,
+    GenerationBegan,
+    InputAbandoned,
+    InputCoalesced,
+    InputNoted,
+    InputSuperseded,
+    LetterSettled,
+    MailTaken,
+    OperationChanged,
+    OperationEnded,
+    OperationsCollected,
+    OperationStarted,
+    RunFailed,
+    TimerDropped,
+    TimerFired,
+    TimerSet,
+)
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.inputs import InputRow
 from meerkat_actors.records.outcomes import Abandoned, Coalesced, Consumed, Noted, Receipt, Superseded
-from meerkat_actors.records.stored_events import StoredEvent, StoredEventKind
+from meerkat_actors.records.runtime_events import Detail, InputAccepted, MessageSent, TurnEnded
 
 IDENTITY_COLUMNS: Final = (
     Column(title="identity", kind=Kind.NAME),
@@ -162,31 +188,26 @@ def receipt_cells(row: TurnRow) -> tuple[str, ...]:
     )
 
 
-def event_record(event: StoredEvent) -> Record:
-    """One event."""
+def event_record(numbered: NumberedEvent) -> Record:
+    """One event; ``runtime.events(after=)`` takes its cursor."""
+    event = numbered.event
+    detail = asdict(event.detail)
+    if isinstance(event.detail, Emitted):
+        detail["data"] = decode_json(event.detail.data)
     return {
-        "sequence": event.sequence,
-        "kind": event.kind.value,
+        "sequence": numbered.sequence,
+        "index": numbered.index,
+        "cursor": event.cursor,
         "identity": event.identity,
-        "input_id": event.input_id,
-        "sender": event.sender,
-        "run_id": event.run_id,
-        "version": event.version,
+        "event": type(event.detail).__name__,
+        "detail": detail,
     }
 
 
-def event_cells(event: StoredEvent) -> tuple[str, ...]:
+def event_cells(numbered: NumberedEvent) -> tuple[str, ...]:
     """In the order of ``EVENT_COLUMNS``."""
-    match event.kind:
-        case StoredEventKind.ADMITTED:
-            what = f"input {event.input_id}"
-        case StoredEventKind.SENT:
-            what = f"input {event.input_id} from {event.sender}"
-        case StoredEventKind.TURN:
-            what = f"version {event.version} by run {event.run_id}"
-        case _:
-            assert_never(event.kind)
-    return str(event.sequence), event.kind.value, event.identity, what
+    event = numbered.event
+    return numbered.number, type(event.detail).__name__, event.identity, _happened(event.detail)
 
 
 def text_of(value: JSON) -> str:
@@ -224,3 +245,63 @@ def _ending(row: InputRow) -> str:
             return f"failed {count_text(row.attempts, 'time')} so far" if row.attempts else ""
         case ended:
             return str(ended)
+
+
+def _happened(detail: Detail) -> str:
+    """What happened, but for its name and whom it happened to."""
+    match detail:
+        case InputAccepted(input_id, kind):
+            return f"{kind} {input_id}"
+        case MessageSent(input_id, kind, sender):
+            return f"{kind} {input_id} from {sender}"
+        case TurnEnded(run_id, version, consumed, outcome):
+            return f"{outcome}: version {version}, run {run_id}, {count_text(len(consumed), 'input')}"
+        case Created(kind, generation):
+            return f"{kind}, generation {generation}"
+        case Configured(version):
+            return f"version {version}"
+        case DesiredChanged(desired):
+            return desired.value
+        case GenerationBegan(generation):
+            return f"generation {generation}"
+        case Destroyed():
+            return ""
+        case MailTaken(input_ids):
+            return ", ".join(input_ids)
+        case InputNoted(input_id):
+            return input_id
+        case InputSuperseded(input_id, successor):
+            return f"{input_id} by {successor}"
+        case InputCoalesced(input_id, successor):
+            return f"{input_id} into {successor}"
+        case InputAbandoned(input_id, reason, why):
+            return f"{input_id}, {reason}: {why}" if why else f"{input_id}, {reason}"
+        case RunFailed(run_id, attempts, error):
+            return f"run {run_id}, attempt {attempts}: {error}"
+        case LetterSettled(admission):
+            return f"input #{admission}"
+        case TimerSet(name, due_ms):
+            return f"{name}, due {_moment(due_ms)}"
+        case TimerFired(name, due_ms, input_ids):
+            return f"{name}, due {_moment(due_ms)}: {', '.join(input_ids) or 'skipped'}"
+        case TimerDropped(name):
+            return name
+        case OperationStarted(operation_id, name):
+            return f"{name} {operation_id}"
+        case OperationChanged(operation_id, change):
+            return f"{operation_id} {change}"
+        case OperationsCollected(count):
+            return f"{count:,}"
+        case OperationEnded(operation_id, status, _):
+            return f"{operation_id} {status}"
+        case Emitted(name, data):
+            return f"{name}: {text_of(decode_json(data))}"
+        case _:
+            assert_never(detail)
+
+
+def _moment(wall_ms: int) -> str:
+    try:
+        return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")
+    except (ValueError, OverflowError):  # a year that no date has
+        return f"{wall_ms:,} ms"

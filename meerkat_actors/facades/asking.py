@@ -33,7 +33,7 @@ class Asking(Generic[F]):
         self._storage.check_home()
         # Who is cancelled already writes nothing. From here on nothing is withdrawn.
         await trio.lowlevel.checkpoint_if_cancelled()
-        return await self._storage.query(lambda store: call(self._over(store)))
+        return await self._storage.query(lambda store: call(self._over(store)), writes=True)
 
     def _over(self, store: Store) -> F:
         # Made at the first call, where the store is: a runtime without such a caller pays nothing.

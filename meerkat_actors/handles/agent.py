@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Unpack
 
+from meerkat_actors.actors.streams import StreamFeed
 from meerkat_actors.actors.turn import refuse_inside_turn
 from meerkat_actors.errors import InvalidValueError, TurnAbandonedError, UsageError
 from meerkat_actors.handles.governing import Governing
+from meerkat_actors.handles.operations import Operations
 from meerkat_actors.handles.options import SendOptions, SteerOptions, parse_kind
+from meerkat_actors.handles.scheduling import Timing, drop_schedule, send_at, set_schedule
 from meerkat_actors.handles.sending import admit, admit_and_wait, make_send
 from meerkat_actors.handles.waiting import cancel_input, wait_for
-from meerkat_actors.listings import InputListing, MessageListing, Order, ReceiptListing
+from meerkat_actors.listings import InputListing, MessageListing, Order, ReceiptListing, ScheduleListing
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.headers import Mode
 from meerkat_actors.records.ids import Generation, InputId, is_counter, parse_input_id, shown
 from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.outcomes import Admission, Answer, Consumed, Outcome
+from meerkat_actors.records.schedules import Overlap, ScheduleRecord
 
 
 class AgentHandle(Governing):
@@ -31,6 +36,7 @@ class AgentHandle(Governing):
         kind: InputKind | str = InputKind.PROMPT,
         input_id: InputId | None = None,
         idempotency_key: str | None = None,
+        at: datetime | None = None,
         **options: Unpack[SendOptions],
     ) -> Admission:
         """Admit an input and wait until it is durable.
@@ -44,6 +50,11 @@ class AgentHandle(Governing):
         Where another runtime that shares the store holds the agent, an input without options is left for that one,
         and its ``admission_sequence`` is still 0. Cancelling the wait does not withdraw the input; send it again with
         the same key or id to learn its fate.
+
+        With ``at``, a time with its time zone, the input is admitted then, and by then whatever is refused here is
+        not: it waits for its agent to be open, and to have room. Its ``admission_sequence`` is still 0; ``wait`` and
+        ``cancel`` know it by its id. A time in the past is now. A reset, or the agent's end, ends what was not
+        admitted yet.
 
         Raises:
             InvalidValueError: content, key, id or option of no acceptable form; nothing was written.
@@ -60,8 +71,13 @@ class AgentHandle(Governing):
             IdentityBrokenError: the agent is quarantined; nothing was written.
             StoreFullError: the disk is full; nothing was written.
             UnknownOutcomeError: the owner ended under the request; it may be durable.
-            UsageError: the runtime is closed.
+            UsageError: the runtime is closed; or there is a key or an id for an input with ``at``, which has its own.
         """
+        if at is not None:
+            if idempotency_key is not None or input_id is not None:
+                problem = "an input with at= has an id of its own; where one has to replace another use schedule(name)"
+                raise UsageError(problem=f"{self._identity}: {problem}")
+            return await send_at(self._reach, self._identity, content, kind, at, options)
         command = make_send(self._reach, content, kind, input_id, idempotency_key, options)
         return await admit(self._reach, self._identity, command)
 
@@ -115,7 +131,9 @@ class AgentHandle(Governing):
         raise TurnAbandonedError(identity=self._identity, input_id=chosen, outcome=outcome)
 
     async def wait(self, input_id: InputId) -> Outcome:
-        """Wait for the one terminal outcome of an input; it may have ended long ago.
+        """Wait for the one terminal outcome of an input; it may have ended long ago, or not have been admitted yet.
+
+        One of ``send(at=)`` whose timer is dropped before its time ends as ``abandoned`` (cancelled).
 
         Cancelling the wait has no effect on the input; wait again at any time.
 
@@ -135,7 +153,7 @@ class AgentHandle(Governing):
 
         A queued input ends as ``abandoned`` (cancelled), and the others go on. The input of a turn in progress ends
         with that turn, as by ``interrupt``. One of several that a turn works on ends alone, and the others begin
-        again, uncharged. Whoever waits for it hears the outcome.
+        again, uncharged. One of ``send(at=)`` is not admitted any more. Whoever waits for it hears the outcome.
 
         Cancelling the wait withdraws nothing. Called again, it tells the outcome.
 
@@ -147,6 +165,78 @@ class AgentHandle(Governing):
             MeerkatError: whatever ``interrupt`` raises.
         """
         return await cancel_input(self._reach, self._identity, parse_input_id(input_id))
+
+    async def schedule(
+        self,
+        name: str,
+        content: JSON,
+        *,
+        at: datetime | None = None,
+        every: float | timedelta | None = None,
+        cron: str | None = None,
+        timezone: str = "UTC",
+        misfire: int | str = "once",
+        overlap: Overlap | str = Overlap.QUEUE,
+        kind: InputKind | str = InputKind.EXTERNAL_EVENT,
+        **options: Unpack[SendOptions],
+    ) -> ScheduleRecord:
+        """Admit an input at a time, or again and again; durable on return. The same name again replaces it.
+
+        ``at``: once, at a time with its time zone; in the past: now. ``every``: so many seconds, at least one, or a
+        timedelta; first after one of them, or at ``at``. ``cron``: five fields, as clocks of ``timezone`` show them.
+        Where those are put forward or back, a job at a fixed time runs once on that day, and one of every minute or
+        every hour at each that clocks show (Debian's rules).
+
+        Each time fires once, also across restarts. ``misfire`` says what becomes of times that were missed, because no
+        runtime was there, or the agent was stopped or had no room: ``"skip"`` leaves out what is more than a
+        minute late, ``"once"`` makes up for all of them with one input, and n with the last n, up to 100. ``overlap``
+        says what becomes of a time while the input of the last one is open: ``"queue"``, or ``"skip"``. The inputs are
+        from ``timer:NAME``, of origin ``system``, unless the options of ``send`` say otherwise.
+
+        A pending timer doesn't keep the agent in memory, and fires for one that is paused; for one that is retired or
+        stopped it waits. A reset, or the agent's end, ends all of its timers.
+
+        Cancelling the wait withdraws nothing; called again, it sets the same timer again.
+
+        Raises:
+            InvalidValueError: a value of no acceptable form, or a time that never comes; nothing was written.
+            UsageError: not exactly one of ``at``, ``every`` and ``cron``; or the runtime is closed.
+            RejectedInputError: the options contradict the kind, or each other; nothing was written.
+            AlreadyOwnedError: another runtime that shares the store holds the agent; nothing was written.
+            MeerkatError: whatever else ``send`` raises, as long as nothing is admitted.
+        """
+        timing = Timing(at=at, every=every, cron=cron, timezone=timezone, misfire=misfire, overlap=overlap)
+        return await set_schedule(self._reach, self._identity, name, content, kind, timing, options)
+
+    async def unschedule(self, name: str) -> None:
+        """End a timer, whoever set it; durable on return. What it fired stays. Without one of that name: nothing.
+
+        Cancelling the wait withdraws nothing. Called again, it changes nothing.
+
+        Raises:
+            InvalidValueError: no name.
+            MeerkatError: whatever else ``schedule`` raises.
+        """
+        await drop_schedule(self._reach, self._identity, name)
+
+    def schedules(self) -> ScheduleListing:
+        """The pending timers, in the order of their names: those of ``send(at=)`` and of turns, too."""
+        return ScheduleListing(self._identity, self._reach.storage)
+
+    @property
+    def operations(self) -> Operations:
+        """What goes on beside the agent's turns, and ends."""
+        return Operations(self._identity, self._reach, self._reach.waiting_for_all)
+
+    def stream(self) -> StreamFeed:
+        """What the agent's turns say by ``turn.stream`` from now on: for ``async with``, then ``async for``.
+
+        Nothing of it is durable. Who takes it slowly loses the oldest pieces, and is told how many.
+
+        Raises:
+            UsageError: inside a turn; or the runtime is closed, or lives in another thread or process.
+        """
+        return self._reach.streams.subscribe(self._identity)
 
     def history(self, *, generation: int | None = None) -> MessageListing:
         """The transcript, newest first: of the current generation, or of an older one, from before a reset."""

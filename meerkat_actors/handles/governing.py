@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import trio
+
 from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.errors import UnknownIdentityError
 from meerkat_actors.handles.reach import Reach
 from meerkat_actors.records.commands import GetStatus, Govern, Interrupt, Yield
 from meerkat_actors.records.ids import AgentIdentity
@@ -177,6 +180,31 @@ class Governing:
             MeerkatError: whatever ``pause`` raises of an agent that is open.
         """
         await self._govern(Verb.DESTROY)
+
+    async def repair(self) -> None:
+        """Begin an agent anew that is quarantined; returns when it has begun, and its work goes on from there.
+
+        What it was quarantined for is to be mended first: where it is not, the agent is quarantined again. The first
+        repair in a supervision group that was given up forgets the group's crashes; its other members are repaired
+        one by one. For an agent that is not quarantined it does nothing.
+
+        Cancelling the wait withdraws nothing. Called again, it does nothing, or tries again.
+
+        Raises:
+            TurnAliveError: a turn of the agent was cancelled and has not ended, and no second one may run beside it;
+                nothing was written.
+            IdentityBrokenError: it was quarantined again at once.
+            AlreadyOwnedError: another runtime that shares the store holds the agent; it is quarantined here no more.
+            OwnerStoppedError: the runtime ended before it began.
+            UsageError: the runtime is closed.
+        """
+        is_lifted = self._reach.directory.repair(self._identity)
+        try:
+            if is_lifted:
+                await self.status()
+        except UnknownIdentityError:
+            pass  # a member of a group need never have been created: then there is nothing to begin
+        await trio.lowlevel.checkpoint()
 
     async def _govern(self, verb: Verb) -> None:
         slot: ReplySlot[None] = ReplySlot()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TypeVar
 
 import trio
-from attrs import frozen
+from attrs import Factory, frozen
 
 from meerkat_actors.actors.directory import Directory
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.storage import StorageHandle
+from meerkat_actors.actors.streams import StreamHub
 from meerkat_actors.records.commands import Command
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.ids import AgentIdentity
@@ -27,6 +28,9 @@ class Reach:
     storage: StorageHandle
     env: Env
     limits: Limits
+    streams: StreamHub
+    waiting_for_all: set[AgentIdentity] = Factory(set[AgentIdentity])
+    """For which agents somebody waits for several operations."""
 
     async def ask(
         self, identity: AgentIdentity, command: Command, slot: ReplySlot[T], *, wants_outcome: bool = False

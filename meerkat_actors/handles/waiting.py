@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import trio
+from attrs import frozen
 
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.errors import (
@@ -15,19 +17,36 @@ from meerkat_actors.errors import (
     WaitEndedError,
 )
 from meerkat_actors.handles.reach import Reach
-from meerkat_actors.records.commands import CancelInput, Wait
+from meerkat_actors.records.commands import CancelInput, DropSchedule, Wait
 from meerkat_actors.records.endings import outcome_of
 from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, InputId
-from meerkat_actors.records.outcomes import Outcome
+from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Outcome
 from meerkat_actors.store.legible import legible
+from meerkat_actors.store.port import Store
+
+_PENDING_SECONDS: Final = 5.0
+"""The longest time between two looks at a timer: so late its waiter hears that it was dropped."""
+_DROPPED: Final = Abandoned(AbandonReason.CANCELLED, "its timer was dropped before its time")
+
+
+@frozen
+class Pending:
+    """An input that a timer is yet to admit."""
+
+    due_ms: int
 
 
 async def wait_for(reach: Reach, identity: AgentIdentity, input_id: InputId) -> Outcome:
     """Wait for the outcome of an input, whoever owns its agent meanwhile. See ``AgentHandle.wait``."""
+    was_pending = False
     while True:
-        found = await _find(reach, identity, input_id)
+        found = await _find(reach, identity, input_id, was_pending=was_pending)
         if isinstance(found, Outcome):
             return found
+        if isinstance(found, Pending):
+            was_pending = True
+            await _until_due(reach, identity, input_id, found)
+            continue
         slot: ReplySlot[Outcome | None] = ReplySlot()
         try:
             reply = await reach.ask(identity, Wait(input_id, found), slot)
@@ -47,10 +66,16 @@ async def wait_for(reach: Reach, identity: AgentIdentity, input_id: InputId) -> 
 
 async def cancel_input(reach: Reach, identity: AgentIdentity, input_id: InputId) -> Outcome:
     """End an input, unless it ended before. See ``AgentHandle.cancel``."""
+    was_pending = False
     while True:
-        found = await _find(reach, identity, input_id)
+        found = await _find(reach, identity, input_id, was_pending=was_pending)
         if isinstance(found, Outcome):
             return found
+        if isinstance(found, Pending):
+            was_pending = True
+            dropped: ReplySlot[None] = ReplySlot()
+            await reach.ask(identity, DropSchedule(input_id), dropped)
+            continue
         slot: ReplySlot[Outcome | None] = ReplySlot()
         reply = await reach.ask(identity, CancelInput(input_id, found), slot)
         if isinstance(reply, Outcome):
@@ -58,10 +83,32 @@ async def cancel_input(reach: Reach, identity: AgentIdentity, input_id: InputId)
         # As above.
 
 
-async def _find(reach: Reach, identity: AgentIdentity, input_id: InputId) -> Outcome | AdmissionSequence:
-    """The outcome of an input, or where its owner finds it while it is open."""
+async def _until_due(reach: Reach, identity: AgentIdentity, input_id: InputId, pending: Pending) -> None:
+    """Wait until an input may have been admitted, or its timer be dropped: looked at again now and then.
+
+    Its owner can't tell: whether it fired the timer before it was asked, it forgets with the input.
+    """
+    if reach.directory.is_closing:
+        raise WaitEndedError(identity=identity, input_id=input_id)
+    # Often around its time; seldom when that is far ahead, or when nobody has admitted it for long.
+    seconds = abs(pending.due_ms - reach.env.wall_ms()) / 1000
+    await trio.sleep(min(max(seconds, reach.limits.look_seconds), _PENDING_SECONDS))
+
+
+async def _find(
+    reach: Reach, identity: AgentIdentity, input_id: InputId, *, was_pending: bool
+) -> Outcome | AdmissionSequence | Pending:
+    """The outcome of an input, or where its owner finds it while it is open; or that it is yet to be admitted."""
     while True:
         row = await reach.storage.query(lambda store: store.find_input(identity, input_id))
+        if row is None:
+            pending = await reach.storage.query(partial(_find_timer, identity, input_id))
+            if pending is not None:
+                return pending
+            # It may have been fired between the two.
+            row = await reach.storage.query(lambda store: store.find_input(identity, input_id))
+            if row is None and was_pending:
+                return _DROPPED
         if row is None or (row.admission is None and row.sender is not None):
             raise UnknownInputError(identity=identity, input_id=input_id)
         outcome = legible(reach.storage.location, partial(outcome_of, row))
@@ -73,3 +120,14 @@ async def _find(reach: Reach, identity: AgentIdentity, input_id: InputId) -> Out
             return row.admission
         # Whoever holds the agent is about to take it.
         await trio.sleep(reach.limits.look_seconds)
+
+
+def _find_timer(identity: AgentIdentity, input_id: InputId, store: Store) -> Pending | None:
+    """The timer of ``send(at=)``: it is named as its input."""
+    after = input_id[:-1]
+    while timers := store.page_timers(identity, after=after, limit=1):
+        [timer] = timers
+        if timer.name >= input_id:
+            return Pending(timer.due_ms) if timer.name == input_id else None
+        after = timer.name
+    return None

@@ -13,9 +13,11 @@ from meerkat_actors.records.effects import Effect, OwnerUnit, Unit
 from meerkat_actors.records.ids import AgentIdentity, IdentityKey, InputId, RunId, SessionId
 from meerkat_actors.records.inputs import InputRow, Letterhead, Mail
 from meerkat_actors.records.leases import News
+from meerkat_actors.records.mail import Recipient, Returnable
 from meerkat_actors.records.pruning import PruneCursor, PruneOrder, PruneStep
 from meerkat_actors.records.standing import SnapshotLook, SnapshotRow, Standing
-from meerkat_actors.records.stored_events import StoredEvent
+from meerkat_actors.records.stored_events import EventBounds, StoredEvent
+from meerkat_actors.records.timers import DueLook, Timer, TimerCursor
 from meerkat_actors.store.port import Store
 
 
@@ -128,6 +130,28 @@ class FaultyStore:
         self.before_read("pending_mail", None)
         return self.inner.pending_mail(key, limit=limit)
 
+    def recipients_with_mail(self, *, after: int, limit: int) -> tuple[Recipient, ...]:
+        self.before_read("recipients_with_mail", None)
+        return self.inner.recipients_with_mail(after=after, limit=limit)
+
+    def undeliverable_mail(
+        self, identity: AgentIdentity, *, absent_before_ms: int, limit: int
+    ) -> tuple[Returnable, ...]:
+        self.before_read("undeliverable_mail", identity)
+        return self.inner.undeliverable_mail(identity, absent_before_ms=absent_before_ms, limit=limit)
+
+    def due_timers(self, *, now_ms: int, after: TimerCursor | None, limit: int) -> DueLook:
+        self.before_read("due_timers", None)
+        return self.inner.due_timers(now_ms=now_ms, after=after, limit=limit)
+
+    def due_timers_of(self, key: IdentityKey, *, now_ms: int, limit: int) -> tuple[Timer, ...]:
+        self.before_read("due_timers_of", None)
+        return self.inner.due_timers_of(key, now_ms=now_ms, limit=limit)
+
+    def page_timers(self, identity: AgentIdentity, *, after: str | None, limit: int) -> tuple[Timer, ...]:
+        self.before_read("page_timers", identity)
+        return self.inner.page_timers(identity, after=after, limit=limit)
+
     def identities_with_work(self) -> tuple[AgentIdentity, ...]:
         self.before_read("identities_with_work", None)
         return self.inner.identities_with_work()
@@ -161,6 +185,10 @@ class FaultyStore:
     def page_events(self, *, after: int, limit: int) -> tuple[StoredEvent, ...]:
         self.before_read("page_events", None)
         return self.inner.page_events(after=after, limit=limit)
+
+    def event_bounds(self) -> EventBounds:
+        self.before_read("event_bounds", None)
+        return self.inner.event_bounds()
 
     def page_identities(self, *, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
         self.before_read("page_identities", None)

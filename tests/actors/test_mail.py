@@ -18,9 +18,10 @@ from meerkat_actors.records.content import JSON
 from meerkat_actors.records.effects import AppendTurn, SendMail, TakeMail, Unit
 from meerkat_actors.records.inputs import InputKind
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.outcomes import Consumed
 from meerkat_actors.store import MemoryStore
 from tests.actors.faulty import FaultyStore
-from tests.actors.world import Gate, consumed, echo, hang, passes, running, told, until
+from tests.actors.world import Gate, consumed, echo, passes, running, told, until
 
 
 async def post(turn: Turn) -> None:
@@ -130,7 +131,7 @@ async def test_mail_to_an_idle_agent_costs_three_commits(autojump_clock: trio.te
 
 
 @pytest.mark.parametrize(("together", "turns"), [(1, 20), (7, 3), (64, 1)])
-async def test_mail_to_a_busy_agent_costs_one_take_in_all_and_a_boundary_a_turn(
+async def test_mail_to_a_busy_agent_costs_no_more_than_a_boundary_a_turn(
     together: int, turns: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     gate = Gate()
@@ -142,24 +143,32 @@ async def test_mail_to_a_busy_agent_costs_one_take_in_all_and_a_boundary_a_turn(
         await sender.ask(["r", 20])
         await until(lambda: gate.begun == 1)
         await trio.testing.wait_all_tasks_blocked()
-        # The sender's admission and its boundary, and one unit that takes all twenty.
-        assert runtime.statistics().units - before == 2 + 1
+        # The sender's admission and its boundary: who could not work on it takes nothing yet.
+        assert runtime.statistics().units - before == 2
         before = runtime.statistics().units
         gate.open()
         await runtime.wait_idle()
-        # What remains is the boundary of the turn in progress, and one of each that follows: each stages the next.
+        # What remains is the boundary of the turn in progress, which takes all twenty, and one of each that follows.
         assert runtime.statistics().units - before == 1 + turns
         assert len(await told(reader)) == 21
         assert gate.begun == 1 + turns
 
 
-async def test_mail_to_a_running_agent_is_taken_while_it_runs(autojump_clock: trio.testing.MockClock) -> None:
-    async with running(MemoryStore(), {"post": post, "hang": hang}) as runtime:
-        reader = await runtime.agent("r", kind="hang")
-        await reader.send("x")
+async def test_mail_to_a_running_agent_is_taken_while_it_rests(autojump_clock: trio.testing.MockClock) -> None:
+    async def doze(turn: Turn) -> str:
+        await trio.sleep(10)
+        began = trio.current_time()
+        return f"{await turn.rest(100)} after {trio.current_time() - began:.0f} s"
+
+    async with running(MemoryStore(), {"post": post, "doze": doze}) as runtime:
+        reader = await runtime.agent("r", kind="doze")
+        admission = await reader.send("x")
         await (await runtime.agent("s", kind="post")).ask(["r", 3])
-        await trio.testing.wait_all_tasks_blocked()
-        assert (await reader.status()).backlog == 3
+        await trio.sleep(5)
+        assert (await reader.status()).backlog == 0
+        outcome = await reader.wait(admission.input_id)
+        assert isinstance(outcome, Consumed)
+        assert outcome.text == "True after 0 s"
 
 
 async def test_mail_wakes_a_recipient_that_left_memory(autojump_clock: trio.testing.MockClock) -> None:

@@ -23,7 +23,7 @@ from meerkat_actors import (
     UnknownOutcomeError,
     open_runtime,
 )
-from meerkat_actors import runtime as runtime_module
+from meerkat_actors.handles import arguments as runtime_module
 from meerkat_actors.records.events import Event, LogGrowing, OwnerCrashed, StoreReopened
 from meerkat_actors.store import SqliteStore, open_sqlite
 from tests.store.sqlite.faults import Disk, failing, full, nothing, open_disk

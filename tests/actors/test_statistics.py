@@ -158,7 +158,7 @@ async def test_open_inputs_and_who_waits_for_them_are_summed_until_they_end(
 
 async def test_batches_are_counted_in_units(autojump_clock: trio.testing.MockClock) -> None:
     async with open_storage(
-        MemoryStore(), Limits(batch_max=30), on_mail=lambda _: None, notify=lambda _: None
+        MemoryStore(), Limits(batch_max=30), after_commit=lambda _: None, notify=lambda _: None
     ) as storage:
         await commit_at_once(storage, 100)
         told = storage.counters
@@ -171,7 +171,7 @@ async def test_a_batch_of_which_nothing_was_committed_counts_for_nothing(
     store = FaultyStore(MemoryStore())
     refused = Refused(reason=RefusalReason.STORE_FULL, effect=-1, current="full")
     store.refusal = lambda _: refused
-    async with open_storage(store, Limits(), on_mail=lambda _: None, notify=lambda _: None) as storage:
+    async with open_storage(store, Limits(), after_commit=lambda _: None, notify=lambda _: None) as storage:
         assert await commit_at_once(storage, 3) == [refused] * 3
         told = storage.counters
         assert (told.commits, told.batch_max, told.commit_seconds) == (0, 0, Quantiles())
@@ -180,7 +180,7 @@ async def test_a_batch_of_which_nothing_was_committed_counts_for_nothing(
 @pytest.mark.parametrize("inline", [True, False])
 async def test_a_commit_is_timed_where_it_is_made(inline: bool) -> None:
     store = FaultyStore(MemoryStore(), inline=inline)
-    async with open_storage(store, Limits(), on_mail=lambda _: None, notify=lambda _: None) as storage:
+    async with open_storage(store, Limits(), after_commit=lambda _: None, notify=lambda _: None) as storage:
         await storage.commit(creation(1))
         quick = storage.counters.commit_seconds
         store.before_commit = work
@@ -199,7 +199,7 @@ async def test_who_comes_while_a_batch_is_under_way_has_waited_for_its_end() -> 
 
     store.before_commit = hold
     async with (
-        open_storage(store, Limits(), on_mail=lambda _: None, notify=lambda _: None) as storage,
+        open_storage(store, Limits(), after_commit=lambda _: None, notify=lambda _: None) as storage,
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(storage.commit, creation(1))

@@ -51,7 +51,7 @@ def creation(number: int) -> Unit:
 
 
 def open_over(store: FaultyStore, limits: Limits | None = None) -> AbstractAsyncContextManager[StorageHandle]:
-    return open_storage(store, limits or Limits(), on_mail=lambda _: None, notify=lambda _: None)
+    return open_storage(store, limits or Limits(), after_commit=lambda _: None, notify=lambda _: None)
 
 
 class Brake:

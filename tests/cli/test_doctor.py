@@ -36,7 +36,10 @@ def sound(tmp_path: Path, sample: dict[str, bytes]) -> Path:
 def rotten(tmp_path: Path, sample: dict[str, bytes]) -> Path:
     path = write_files(tmp_path / "rotten", sample)
     with unchecked(path) as connection:
-        connection.execute("UPDATE turn SET digest = zeroblob(32) WHERE seq = 8")
+        connection.execute(
+            "UPDATE turn SET digest = zeroblob(32)"
+            " WHERE version = 1 AND identity = (SELECT key FROM name WHERE name = 'tally')"
+        )
         connection.execute("UPDATE journal SET nth = 2 WHERE identity = (SELECT key FROM name WHERE name = 'busy')")
     return path
 

@@ -69,6 +69,7 @@ async def fill(database: Path) -> None:
         await runtime.agent("archive", kind="archive")
         for text in ("one", HOSTILE, "three"):
             await agent.ask(text)
+            await runtime.wait_idle()  # or messages that wait together are one turn's
         with contextlib.suppress(meerkat.TurnAbandonedError):
             await agent.ask("fail")
         await runtime.wait_idle()
@@ -139,14 +140,48 @@ def test_receipts_are_listed_newest_first(office: Path) -> None:
 
 
 def test_events_are_the_last_ones_or_those_behind_a_number(office: Path) -> None:
-    events = rows("events", "a.db", "--after", 0, cwd=office)
-    assert {event["kind"] for event in events} == {"admitted", "sent", "turn"}
-    assert rows("events", "a.db", cwd=office) == events
+    events = rows("events", "a.db", "--after", 0, "--limit", 100, cwd=office)
+    kinds = {event["event"] for event in events}
+    assert kinds == {"Created", "InputAccepted", "MessageSent", "MailTaken", "TurnEnded", "RunFailed", "InputAbandoned"}
+    assert rows("events", "a.db", "--limit", 100, cwd=office) == events
     assert rows("events", "a.db", "--limit", 3, cwd=office) == events[-3:]
-    assert rows("events", "a.db", "--after", events[4]["sequence"], cwd=office) == events[5:]
+    assert rows("events", "a.db", "--after", events[4]["sequence"], "--limit", 100, cwd=office) == events[5:]
     table = told("events", "a.db", "--limit", 2, cwd=office)
-    assert table.endswith(f"2 events; what comes next: --after {events[-1]['sequence']}\n")
+    # The second thing that the last commit did.
+    assert (events[-1]["event"], events[-1]["index"]) == ("InputAbandoned", 1)
+    assert table.endswith(f"2 events; what comes next: --after {events[-1]['sequence']}.2\n")
     assert told("events", "a.db", "--after", 2**63 - 1, cwd=office).startswith("0 events")
+
+
+def test_what_one_commit_did_has_one_number_and_a_place_for_each_event(office: Path) -> None:
+    events = rows("events", "a.db", "--after", 0, "--limit", 100, cwd=office)
+    (failed,) = [number for number, event in enumerate(events) if event["event"] == "RunFailed"]
+    sequence = events[failed]["sequence"]
+    assert [(event["event"], event["sequence"], event["index"]) for event in events[failed : failed + 2]] == [
+        ("RunFailed", sequence, 0),
+        ("InputAbandoned", sequence, 1),
+    ]
+    table = told("events", "a.db", "--limit", 100, cwd=office)
+    lines = [line for line in table.splitlines() if line.strip().startswith(f"{sequence}.")]
+    assert [line.split()[:2] for line in lines] == [[f"{sequence}.1", "RunFailed"], [f"{sequence}.2", "InputAbandoned"]]
+    assert "ValueError: no such thing" in lines[0]
+    for number, behind in ((f"{sequence}.1", failed + 1), (f"{sequence}.2", failed + 2), (sequence, failed + 2)):
+        assert rows("events", "a.db", "--after", number, "--limit", 100, cwd=office) == events[behind:]
+
+
+def test_a_program_goes_on_from_the_cursor_of_a_listed_event(office: Path, tmp_path: Path) -> None:
+    shutil.copy(office / "a.db", tmp_path)
+    events = rows("events", "a.db", "--after", 0, "--limit", 100, cwd=tmp_path)
+
+    async def rest(cursor: str, count: int) -> list[str]:
+        agents = {"clerk": clerk, "archive": archive}
+        async with (
+            meerkat.open_runtime(tmp_path / "a.db", agents=agents) as runtime,
+            runtime.events(cursor) as behind,
+        ):
+            return [str((await anext(behind)).cursor) for _ in range(count)]  # type: ignore[union-attr]
+
+    assert trio.run(rest, events[5]["cursor"], len(events) - 6) == [event["cursor"] for event in events[6:]]
 
 
 def test_the_last_events_are_found_behind_the_gaps_that_repeated_keys_leave(tmp_path: Path) -> None:
@@ -158,8 +193,8 @@ def test_the_last_events_are_found_behind_the_gaps_that_repeated_keys_leave(tmp_
 
     trio.run(repeat)
     events = rows("events", "a.db", "--after", 0, cwd=tmp_path)
-    # Two inputs, two turns, and what each turn sent.
-    assert len(events) == 6
+    # Who was created, two inputs, two turns, and what each turn sent.
+    assert len(events) == 7
     assert rows("events", "a.db", cwd=tmp_path) == events
     assert rows("events", "a.db", "--limit", 2, cwd=tmp_path) == events[-2:]
 
@@ -243,6 +278,9 @@ def test_a_terminal_of_another_encoding_gets_escapes(office: Path) -> None:
         (["inputs", "a.db", "--limit", "x"], "Invalid value for '--limit'"),
         (["events", "a.db", "--after", "-1"], "Invalid value for '--after'"),
         (["events", "a.db", "--after", str(2**63)], "Invalid value for '--after'"),
+        (["events", "a.db", "--after", "17."], "Invalid value for '--after'"),
+        (["events", "a.db", "--after", "17.x"], "use the number of an event, such as 17 or 17.2"),
+        (["events", "a.db", "--after", "9" * 5_000], "Invalid value for '--after'"),
         (["events", "a.db", "--colour"], "No such option"),
         (["events", "a.db", "--limit", "10001"], "use --json for more"),
         (["identities", "a.db", "--after", "\udcff"], "names are ASCII"),

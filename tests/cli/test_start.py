@@ -82,6 +82,7 @@ def test_alone_it_shows_its_commands_in_the_order_of_use(tmp_path: Path) -> None
         "inputs",
         "history",
         "receipts",
+        "schedules",
         "events",
         "dead-letters",
         "doctor",

@@ -15,9 +15,9 @@ from typing import Any, Final
 import orjson
 import trio
 
-from meerkat_actors import runtime as runtime_module
 from meerkat_actors.actors.turn import Turn
 from meerkat_actors.errors import MeerkatError
+from meerkat_actors.handles import arguments as runtime_module
 from meerkat_actors.records.outcomes import Consumed as ConsumedOutcome
 from meerkat_actors.runtime import Runtime, open_runtime
 from meerkat_actors.simulation import FITTING, Disk, Fault, Image, Operation, Shadow, image_of, watched

@@ -19,7 +19,7 @@ import pytest
 import trio
 
 from meerkat_actors import Limits, StoreError, StoreFailedError, StoreInterruptedError, UnknownOutcomeError
-from meerkat_actors import runtime as runtime_module
+from meerkat_actors.handles import arguments as runtime_module
 from meerkat_actors.records.commits import Committed
 from meerkat_actors.records.events import Event, StoreReopened
 from meerkat_actors.simulation import Disk, Failure, Fault, Image, Operation

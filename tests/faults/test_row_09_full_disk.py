@@ -16,7 +16,7 @@ import trio
 import trio.testing
 
 from meerkat_actors import Limits, Runtime, StoreFullError, Turn, UnknownOutcomeError
-from meerkat_actors import runtime as runtime_module
+from meerkat_actors.handles import arguments as runtime_module
 from meerkat_actors.records.commits import Committed, RefusalReason
 from meerkat_actors.records.events import Event, LogGrowing
 from meerkat_actors.store import open_reader, open_sqlite

@@ -9,35 +9,19 @@ from typing import Final
 import trio
 
 from meerkat_actors.actors.directory.beginnings import watch_beginnings
+from meerkat_actors.actors.directory.clockwork import Clockwork, run_clockwork
+from meerkat_actors.actors.directory.courier import Courier, run_courier
 from meerkat_actors.actors.directory.lease import keep_lease
 from meerkat_actors.actors.directory.registry import Directory
-from meerkat_actors.actors.identity import (
-    UNKNOWN_KIND,
-    BrokenIdentityError,
-    Counters,
-    Entry,
-    HeldElsewhereError,
-    Surroundings,
-    Suspects,
-    run_identity,
-)
+from meerkat_actors.actors.directory.supervision import supervise
+from meerkat_actors.actors.identity import Counters, Entry, Surroundings, Suspects
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.turn import AgentKind, TurnJob, run_turn
-from meerkat_actors.errors import (
-    AlreadyOwnedError,
-    IdentityBrokenError,
-    OwnershipLostError,
-    OwnerStoppedError,
-    StoreError,
-    StoreFailedError,
-    StoreFullError,
-    StoreInterruptedError,
-)
+from meerkat_actors.actors.turn.wiring import Wiring
 from meerkat_actors.records.env import Env
-from meerkat_actors.records.events import OwnerCrashed
-from meerkat_actors.records.ids import AgentIdentity
+from meerkat_actors.records.ids import AgentIdentity, RunId
 from meerkat_actors.records.limits import Limits
 
 _SWEEPS_PER_PASSIVATION: Final = 4
@@ -56,8 +40,13 @@ async def open_directory(
     observers: Observers,
     counters: Counters,
     pending: Sequence[AgentIdentity],
+    wiring: Wiring | None = None,
+    publish: Callable[[AgentIdentity, RunId, int, str], None] | None = None,
 ) -> AsyncGenerator[None, None]:
     """Run the owners, and their turns, for as long as the ``async with`` block.
+
+    Storage has to tell ``directory.note_commits`` of every commit. See ``Surroundings`` for ``wiring`` and ``publish``.
+    A supervision group that is to end the runtime ends the block with its ``SupervisionError``.
 
     On leaving: admission closes; running turns get ``shutdown_seconds``, then cancellation;
     owners get ``drain_seconds`` for last commits. When the block ends by an error or by
@@ -83,14 +72,21 @@ async def open_directory(
             directory.park,
             Suspects(),
             lambda: directory.is_closing,
+            directory.returns.add,
+            wiring,
+            publish,
         )
-        directory.open(lambda entry: owners.start_soon(_supervise, directory, entry, around))
+        directory.open(lambda entry: owners.start_soon(supervise, directory, entry, around), around.now_ms, turns)
         owners.start_soon(_sweep, directory, limits)
         owners.start_soon(watch_beginnings, turns, limits, observers)
         if storage.is_shared:
             owners.start_soon(keep_lease, directory, storage, limits, observers)
         for identity in pending:
             directory.post_mail(identity)
+        clockwork = Clockwork(directory, storage, around.now_ms, limits)
+        await clockwork.look()
+        owners.start_soon(run_clockwork, clockwork)
+        owners.start_soon(run_courier, Courier(directory, storage, around.now_ms, limits, observers))
         yield
 
 
@@ -149,68 +145,6 @@ async def _open_turns(
             cancel_all()
     finally:
         directory.close_admission()
-
-
-async def _supervise(directory: Directory, entry: Entry, around: Surroundings) -> None:
-    """Run owners of one identity, one after another, until one ends in good order.
-
-    Owns:  the entry's place in the directory.
-    Ends:  with its owner; a lost fence retires it, and so do a holder elsewhere and crashing too often.
-    """
-    crashes: list[float] = []  # not a deque: an empty one takes 760 bytes of every live identity
-    unclean = not around.storage.opening.was_clean
-    try:
-        while True:
-            try:
-                await run_identity(entry, around, charges_interruption=unclean)
-            except BrokenIdentityError as error:
-                if error.reason == UNKNOWN_KIND and around.storage.is_shared:
-                    # Another runtime's kind: it is no harm that it is not served here.
-                    entry.mailbox.refuse_leftovers(
-                        IdentityBrokenError(identity=entry.identity, reason=error.reason, detail=error.detail)
-                    )
-                else:
-                    directory.quarantine(entry, error.reason, error.detail)
-            except HeldElsewhereError as error:
-                holder, expires_in = error.holder.name, error.holder.expires_in
-                owned = AlreadyOwnedError(identity=entry.identity, holder=holder, expires_in=expires_in)
-                entry.mailbox.refuse_leftovers(owned)
-            except StoreInterruptedError as error:
-                # What the store answers next was read from a new connection: there we begin anew.
-                around.observers.notify(OwnerCrashed(identity=entry.identity, error=str(error)))
-                continue
-            except (OwnershipLostError, StoreFailedError) as error:
-                # Another owner exists, or storage ends the runtime: neither is ours to mend.
-                if not entry.is_lost:  # of a lost lease observers are told once for all
-                    around.observers.notify(OwnerCrashed(identity=entry.identity, error=str(error)))
-            except StoreFullError as error:
-                entry.mailbox.refuse_leftovers(error)
-                await trio.sleep(around.limits.full_retry_seconds)
-                continue  # it may have work that nobody else tells it of
-            except StoreError as error:
-                directory.quarantine(entry, "store", str(error))
-            except Exception as error:  # noqa: BLE001 - the supervisor: whatever it was, it stays one identity's
-                around.observers.notify(OwnerCrashed(identity=entry.identity, error=repr(error)))
-                unclean = True
-                if not _may_restart(crashes, around.limits):
-                    directory.quarantine(entry, "owner_crashed", repr(error))
-                    return
-                await trio.sleep(around.limits.restart_seconds * 2 ** (len(crashes) - 1))
-                continue
-            return
-    finally:
-        directory.release(entry)
-        entry.mailbox.refuse_leftovers(OwnerStoppedError(identity=entry.identity))
-        entry.mailbox.close()
-
-
-def _may_restart(crashes: list[float], limits: Limits) -> bool:
-    # Restart intensity: Erlang/OTP supervisors, MaxR in MaxT.
-    now = trio.current_time()
-    crashes.append(now)
-    while crashes[0] < now - limits.restart_window_seconds:
-        del crashes[0]
-    return len(crashes) <= limits.restarts_max
 
 
 async def _sweep(directory: Directory, limits: Limits) -> None:

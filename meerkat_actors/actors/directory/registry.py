@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 import trio
 
+from meerkat_actors.actors.directory.clock import Clock
+from meerkat_actors.actors.directory.groups import Groups
+from meerkat_actors.actors.directory.quarantine import Quarantine, broken_error
+from meerkat_actors.actors.directory.returns import Returns
 from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.identity import UNREADABLE, Entry
 from meerkat_actors.actors.mailbox import OPERATING, Envelope, Mailbox
 from meerkat_actors.actors.observer import Observers
+from meerkat_actors.actors.turn import TurnJob
 from meerkat_actors.errors import (
-    IdentityBrokenError,
-    MeerkatError,
     NotReadyError,
+    TurnAliveError,
     UsageError,
     WaitEndedError,
 )
+from meerkat_actors.machines.governing import takes_mail
+from meerkat_actors.records.agenda_effects import FireTimer, SetTimer
 from meerkat_actors.records.commands import Create, Redrive, Send
-from meerkat_actors.records.events import IdentityBroke
+from meerkat_actors.records.effects import BeginGeneration, Bury, Effect, SendMail, SetDesired, Unit
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.status import RuntimePhase
+from meerkat_actors.records.supervision import SupervisionGroup, parse_group
+
+_TELLING: Final = frozenset({SendMail, SetTimer, FireTimer, SetDesired, BeginGeneration, Bury})
+"""The effects that recipients, the clockwork or the courier want to know of."""
 
 
 class Directory:
@@ -31,22 +42,26 @@ class Directory:
     sees it: a post finds its owner, or starts one, without a moment in between.
     """
 
-    def __init__(self, limits: Limits, observers: Observers) -> None:
+    def __init__(self, limits: Limits, observers: Observers, groups: Sequence[SupervisionGroup] = ()) -> None:
         self._home = Home()
         self._limits = limits
-        self._observers = observers
         self._entries: dict[AgentIdentity, Entry] = {}
         self._parked: dict[AgentIdentity, Entry] = {}
         self._busy: set[AgentIdentity] = set()
         self._leaving: set[AgentIdentity] = set()
-        self._broken: dict[AgentIdentity, IdentityBroke] = {}
         self._idle = trio.lowlevel.ParkingLot()
         self._emptied = trio.Event()
         self._start_owner: Callable[[Entry], None] | None = None
+        self._now_ms: Callable[[], int] = _never
+        self._turns: Collection[TurnJob] = ()
         self._left_busy: AgentIdentity | None = None
         self._phase = RuntimePhase.OPENING
         # Beside the phase, because hashing an enum, or two comparisons, cost each lap of each owner.
         self._is_closing = False
+        self.clock = Clock()
+        self.returns = Returns()
+        self.quarantine = Quarantine(observers)
+        self.groups = Groups(groups)
 
     @property
     def live(self) -> int:
@@ -56,7 +71,7 @@ class Directory:
     @property
     def broken(self) -> tuple[AgentIdentity, ...]:
         """Identities in quarantine."""
-        return tuple(self._broken)
+        return self.quarantine.identities
 
     @property
     def is_closing(self) -> bool:
@@ -76,9 +91,11 @@ class Directory:
         """Every live identity, for who looks and changes nothing."""
         return self._entries.values()
 
-    def open(self, start_owner: Callable[[Entry], None]) -> None:
-        """Begin to start owners."""
-        self._start_owner = start_owner
+    def open(
+        self, start_owner: Callable[[Entry], None], now_ms: Callable[[], int], turns: Collection[TurnJob] = ()
+    ) -> None:
+        """Begin to start owners. ``now_ms``: the wall clock, by which their timers are due; ``turns``: live ones."""
+        self._start_owner, self._now_ms, self._turns = start_owner, now_ms, turns
         self._phase = RuntimePhase.OPEN
 
     def close_admission(self) -> None:
@@ -108,11 +125,11 @@ class Directory:
             self._refuse_when_leaving(identity, envelope)
         command = envelope.command
         brought = command.kind if isinstance(command, Create) and command.config is not None else None
-        broke = self._broken.get(identity)
+        broke = self.quarantine.get(identity)
         if broke is not None:
             if brought is None or broke.reason != UNREADABLE:
-                raise _broken_error(broke)
-            del self._broken[identity]  # this may be the cure; if it is not, the owner finds out
+                raise broken_error(broke)
+            self.quarantine.lift(identity)  # this may be the cure; if it is not, the owner finds out
         entry = self._entries.get(identity) or self._start(identity)
         if type(command) in OPERATING:
             entry.mailbox.post_control(envelope)
@@ -124,15 +141,26 @@ class Directory:
 
     def post_mail(self, identity: AgentIdentity) -> None:
         """Tell an identity that mail for it was committed: a bit, which is never full."""
-        if self.is_closing:
-            self._left_busy = identity
-            return
-        if identity in self._broken:
-            return
-        entry = self._entries.get(identity) or self._start(identity)
-        entry.mail_waiting = True
-        self._rouse(entry)
-        entry.mailbox.wake()
+        entry = self._called(identity)
+        if entry is not None:
+            entry.mail_waiting = True
+
+    def post_timers(self, identity: AgentIdentity) -> None:
+        """Tell an identity that timers of its own are due: a bit, as for mail."""
+        entry = self._called(identity)
+        if entry is not None:
+            entry.timers_due = True
+
+    def note_commits(self, units: list[Unit]) -> None:
+        """Told by storage what became durable together, before anybody is answered: who has to look at what."""
+        telling = _TELLING  # every unit passes here, and few tell anything
+        for unit in units:
+            for effect in unit.effects:
+                if type(effect) in telling:
+                    if isinstance(effect, SendMail):
+                        self.post_mail(effect.recipient)
+                    else:
+                        self._note_rare(unit.fence.identity, effect)
 
     def park(self, entry: Entry, is_open: bool, is_busy: bool) -> bool:
         """An owner parks; ``is_open`` while it has open input, ``is_busy`` while it will go on with it by itself.
@@ -165,13 +193,42 @@ class Directory:
             if self.is_closing and not self._entries:
                 self._emptied.set()
 
-    def quarantine(self, entry: Entry, reason: str, detail: str) -> None:
-        """Keep an identity apart; everyone else goes on."""
-        broke = IdentityBroke(identity=entry.identity, reason=reason, detail=detail)
-        self._broken[entry.identity] = broke
-        self._observers.notify(broke)
-        self.release(entry)
-        entry.mailbox.refuse_leftovers(_broken_error(broke))
+    def end_owner(self, identity: AgentIdentity) -> None:
+        """Let an owner that is live end at its next look; whoever supervises it knows what comes then."""
+        entry = self._entries.get(identity)
+        if entry is not None:
+            entry.is_restarting = True
+            entry.mailbox.wake()
+
+    def supervise(self, group: SupervisionGroup) -> None:
+        """Supervise a group from now on. It replaces one of the same name, whose crashes are forgotten.
+
+        Raises:
+            InvalidValueError: it is no group, or a member is in another one.
+            UsageError: the runtime is closed, or lives in another thread or process.
+        """
+        self._home.check("supervise")
+        if self.is_closed:
+            raise UsageError(problem="supervise: the runtime is closed; use it inside its block")
+        self.groups.set(parse_group(group))
+
+    def repair(self, identity: AgentIdentity) -> bool:
+        """Lift a quarantine; False: there is none. The next post starts an owner.
+
+        Raises:
+            TurnAliveError: a turn of it was cancelled, and has not ended.
+            UsageError: the runtime is closed, or lives in another thread or process.
+        """
+        self._home.check(identity)
+        if self.is_closed:
+            raise _closed_error(identity)
+        if identity not in self.quarantine:
+            return False
+        if any(job.identity == identity for job in self._turns):
+            raise TurnAliveError(identity=identity)
+        self.quarantine.lift(identity)
+        self.groups.forgive(identity)
+        return True
 
     def evict_idle(self) -> None:
         """Let everyone who has been idle for ``passivate_seconds`` leave memory."""
@@ -225,6 +282,30 @@ class Directory:
         self._start_owner(entry)
         return entry
 
+    def _called(self, identity: AgentIdentity) -> Entry | None:
+        """The entry of an identity that is to look around, or None: it can't now, and will when it is back."""
+        if self.is_closing:
+            self._left_busy = identity
+            return None
+        if identity in self.quarantine:
+            return None
+        entry = self._entries.get(identity) or self._start(identity)
+        self._rouse(entry)
+        entry.mailbox.wake()
+        return entry
+
+    def _note_rare(self, identity: AgentIdentity, effect: Effect) -> None:
+        if isinstance(effect, SetTimer | FireTimer):
+            if effect.due_ms is None:
+                return
+            if effect.due_ms <= self._now_ms():
+                self.clock.note_told()
+                self.post_timers(identity)
+            else:
+                self.clock.note(effect.due_ms)
+        elif not isinstance(effect, SetDesired) or not takes_mail(effect.desired):
+            self.returns.add(identity)
+
     def _rouse(self, entry: Entry) -> None:
         entry.is_leaving = False
         self._leaving.discard(entry.identity)
@@ -244,10 +325,14 @@ class Directory:
 
     def _refuse_when_leaving(self, identity: AgentIdentity, envelope: Envelope) -> None:
         if self.is_closed:
-            raise UsageError(problem=f"{identity}: the runtime is closed; use handles inside its block")
+            raise _closed_error(identity)
         if isinstance(envelope.command, Send | Create | Redrive):
             raise NotReadyError(identity=identity, phase=self._phase)
 
 
-def _broken_error(broke: IdentityBroke) -> MeerkatError:
-    return IdentityBrokenError(identity=broke.identity, reason=broke.reason, detail=broke.detail)
+def _never() -> int:
+    return 0
+
+
+def _closed_error(identity: AgentIdentity) -> UsageError:
+    return UsageError(problem=f"{identity}: the runtime is closed; use handles inside its block")

@@ -16,6 +16,7 @@ from meerkat_actors.records.commits import Committed, HeldElsewhere, RefusalReas
 from meerkat_actors.records.effects import Claim, Release, Unit
 from meerkat_actors.records.fence import IdentityFence
 from meerkat_actors.records.ids import FencingToken
+from meerkat_actors.records.status import Desired
 
 
 async def read_activation(owner: Owner) -> Activation:
@@ -25,13 +26,17 @@ async def read_activation(owner: Owner) -> Activation:
         BrokenIdentityError: its rows contradict each other, its kind is unknown, or it is not the runtime's to serve.
     """
     identity = owner.entry.identity
-    # Cleared before the read: what is sent after it sets the bit again.
-    owner.entry.mail_waiting = False
+    # Cleared before the read: what is sent, or comes due, after it sets its bit again.
+    owner.entry.mail_waiting = owner.entry.timers_due = False
     activation = await owner.around.storage.read(lambda store: store.activate(identity))
     if isinstance(activation, Broken):
         raise BrokenIdentityError(reason=activation.reason, detail=activation.detail)
-    if activation.has_mail:
+    head = activation.head
+    if activation.has_mail or (head is not None and (head.is_buried or head.desired is Desired.RETIRED)):
+        # What these never take is looked after when they park.
         owner.entry.mail_waiting = True
+    if 0 < activation.next_due_ms <= owner.around.now_ms():
+        owner.entry.timers_due = True
     return activation
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import trio
@@ -13,11 +14,14 @@ from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.turn import TurnJob
 from meerkat_actors.errors import MeerkatError
-from meerkat_actors.machines.lap import Decision, Later
+from meerkat_actors.machines.decision import Decision, Later
+from meerkat_actors.machines.governing import admits
+from meerkat_actors.machines.operations import remembered, unseen
 from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.records.commands import BackoffOver, EndTurn, GraceOver, ProbationOver
-from meerkat_actors.records.events import TurnRaised, TurnStuck
-from meerkat_actors.records.outcomes import Admission
+from meerkat_actors.records.events import TurnRaised, TurnStuck, WorkLost
+from meerkat_actors.records.ids import InputId
+from meerkat_actors.records.outcomes import DEAD_LETTERS, Abandoned, Admission
 from meerkat_actors.records.runs import Run, TurnFailed
 
 
@@ -58,12 +62,18 @@ def conclude_lap(owner: Owner, envelopes: list[Envelope], before: IdentityState,
     if state.generation == before.generation:
         around.counters.turns += state.version - before.version
     for key, told in decision.told:
+        if type(told) is Abandoned and told.reason in DEAD_LETTERS:
+            lost = WorkLost(identity=state.identity, input_id=InputId(key), reason=told.reason, detail=told.detail)
+            around.observers.notify(lost)
         for slot in (*owner.waiters.pop(key, ()), *owner.callers.pop(key, ())):
             if isinstance(told, MeerkatError):
                 slot.reject(told)
             else:
                 slot.resolve(told)
     owner.entry.backlog, owner.entry.waiters = state.backlog, len(owner.waiters)
+    if state.desired is not before.desired and admits(state.desired):
+        # What came, and came due, while it took nothing.
+        owner.entry.mail_waiting = owner.entry.timers_due = True
     if decision.failed is not None:
         run = before.run
         assert run is not None
@@ -149,6 +159,15 @@ def _start_turn(owner: Owner, state: IdentityState, run: Run) -> None:
         around.threads,
         trio.CancelScope(),
     )
+    if state.owed:
+        job.owed = state.owed
+    if state.operations:
+        job.operations = {each.operation_id: each for each in remembered(state)}
+        job.completions = unseen(state)
+    if around.wiring is not None:
+        job.wiring = around.wiring
+    if around.publish is not None:
+        job.stream = partial(around.publish, state.identity, run.run_id, run.attempts + 1)
     owner.turn = job
     around.counters.running += 1
     around.start_turn(job)

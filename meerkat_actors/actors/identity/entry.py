@@ -16,12 +16,16 @@ class Entry:
     mailbox: Mailbox
     mail_waiting: bool = True
     """Set by storage between a commit and its replies; the owner clears it before it reads."""
+    timers_due: bool = False
+    """Set when timers of its own are due; the owner clears it before it reads."""
     is_leaving: bool = False
     """Whether the directory asked the owner to leave memory when it is idle."""
     is_ending: bool = False
     """Whether the runtime is leaving: the owner ends once its mailbox is empty."""
     is_lost: bool = False
     """Whether the runtime lost its lease: whatever this owner holds may be another's."""
+    is_restarting: bool = False
+    """Whether the owner is to end at its next look: its group begins anew, or is kept apart."""
     may_suspect: bool = False
     """Whether its turn is the one that is watched for ending the process."""
     asked_to_suspect: bool = False

@@ -17,8 +17,11 @@ from meerkat_actors.actors.identity.concluding import (
     end_turn,
 )
 from meerkat_actors.actors.identity.entry import Entry
-from meerkat_actors.actors.identity.parking import has_mail, has_work, park_or_leave, room_of
+from meerkat_actors.actors.identity.parking import has_work, park_or_leave
+from meerkat_actors.actors.identity.pulling import Pulled, is_from_turn, keep_due, last_due_ms, place_of, pull, put_back
 from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
+from meerkat_actors.actors.identity.restarting import has_unclean_run, require_stay
+from meerkat_actors.actors.identity.stamping import is_reset, stamp
 from meerkat_actors.actors.identity.surroundings import Surroundings
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.errors import (
@@ -28,37 +31,51 @@ from meerkat_actors.errors import (
     UnknownOutcomeError,
     WaitEndedError,
 )
+from meerkat_actors.machines.decision import Decision
 from meerkat_actors.machines.identity import decide, status_of
-from meerkat_actors.machines.lap import Decision, Stamp
 from meerkat_actors.machines.state import IdentityState
+from meerkat_actors.records.agenda_effects import FireTimer
 from meerkat_actors.records.commands import (
     CancelInput,
-    Checkpoint,
+    ChangeOperation,
+    CollectOperations,
     Command,
     Create,
     DropLetter,
+    DropSchedule,
     EndTurn,
     GetStatus,
-    Govern,
     Interrupt,
-    JournalStep,
+    ListOperations,
     Look,
     Redrive,
-    ResolveIntent,
     Send,
-    TakePending,
+    SetSchedule,
+    StartOperation,
     Wait,
+    WatchOperation,
 )
-from meerkat_actors.records.commits import CommitOutcome, Committed, DuplicateInput, RefusalReason, Refused
+from meerkat_actors.records.commits import (
+    CommitOutcome,
+    Committed,
+    DuplicateInput,
+    HeldElsewhere,
+    RefusalReason,
+    Refused,
+)
 from meerkat_actors.records.effects import InsertInput
 from meerkat_actors.records.events import CommitRefused
-from meerkat_actors.records.ids import RunId, SessionId
 from meerkat_actors.records.outcomes import Admission
-from meerkat_actors.records.status import Desired, Verb
+from meerkat_actors.records.status import Desired
 
 _LOOK: Final = Look()
-_ADMITTING: Final = frozenset({Send, TakePending, Redrive})
-_NO_INTENTS: Final[frozenset[str]] = frozenset()
+_MAIL: Final = frozenset(
+    {
+        Create, Send, Wait, Redrive, DropLetter, SetSchedule, DropSchedule, StartOperation, ChangeOperation,
+        WatchOperation, ListOperations, CollectOperations,
+    }
+)  # fmt: skip
+"""What callers ask; the rest is control."""
 
 
 class _KeyMovedError(Exception):
@@ -66,7 +83,7 @@ class _KeyMovedError(Exception):
 
 
 @trio.lowlevel.enable_ki_protection
-async def run_identity(entry: Entry, around: Surroundings, *, charges_interruption: bool) -> None:
+async def run_identity(entry: Entry, around: Surroundings, *, charges_interruption: bool, is_own: bool = False) -> None:
     """Own one identity until it leaves memory, the runtime ends, or its fence is lost.
 
     Owns:     ``IdentityState``, a local variable; nothing else can reach it.
@@ -74,7 +91,10 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
     Sends:    units down to storage (waits), replies up (never waits), turns into their nursery.
     Ends:     idle and asked to leave; at the runtime's end; with its turn ended before it.
 
+    ``is_own``: what is stored was left by this runtime, by an owner that ended in order.
+
     Raises:
+        RestartingError: the directory wants a successor.
         OwnershipLostError: a newer fencing token exists, or the runtime lost its lease.
         HeldElsewhereError: another runtime that shares the store holds it.
         StoreFullError: it could not be claimed.
@@ -82,7 +102,7 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
     """
     owner = Owner(entry, around, {}, {}, None, 0, False, [])
     try:
-        await _own(owner, charges_interruption)
+        await _own(owner, charges_interruption, is_own=is_own)
     finally:
         around.suspects.release(entry)
         for input_id, slots in owner.waiters.items():
@@ -100,14 +120,15 @@ async def run_identity(entry: Entry, around: Surroundings, *, charges_interrupti
         entry.mailbox.drop_control(UnknownOutcomeError(identity=entry.identity))
 
 
-async def _own(owner: Owner, charges_interruption: bool) -> None:
-    state = await activate(owner, charges_interruption)
+async def _own(owner: Owner, charges_interruption: bool, *, is_own: bool) -> None:
+    state = await activate(owner, charges_interruption, is_own=is_own)
     if state.desired is Desired.DESTROYED and has_work(owner, state):
         # A kill came between its last turn and its burial: first that, then whoever wants it anew.
         state = await _lap(owner, state, [])
     mailbox, fold_max = owner.entry.mailbox, owner.around.limits.fold_max
     while True:
         require_lease(owner)
+        require_stay(owner, state)
         envelopes = mailbox.drain(fold_max)
         if not envelopes and not has_work(owner, state):
             if park_or_leave(owner, state):
@@ -132,8 +153,7 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
             if owner.recycles:
                 owner.recycles = False
                 # A run that was interrupted is begun as that: the operator's word is no proof that it does no harm.
-                is_unclean = any(run.is_unclean for run in (state.run, state.parked) if run is not None)
-                state = await activate(owner, charges_interruption=is_unclean, is_own=True)
+                state = await activate(owner, charges_interruption=has_unclean_run(state), is_own=True)
             if owner.entry.brings_config is not None:
                 require_config(owner, state, envelopes)
         except _KeyMovedError:
@@ -146,7 +166,7 @@ async def _own(owner: Owner, charges_interruption: bool) -> None:
 
 
 def _is_mail(envelope: Envelope) -> bool:
-    return isinstance(envelope.command, Create | Send | Wait | Redrive | DropLetter)
+    return type(envelope.command) in _MAIL
 
 
 async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
@@ -158,15 +178,17 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
     elif owner.held:
         envelopes = _not_held(owner, state, envelopes)
     commands: list[Command] = [envelope.command for envelope in envelopes]
-    place, pulled = 0, list[TakePending]()
-    if has_mail(owner, state):
-        pulled = await _pull(owner, state, len(commands))
-        # After what a turn posted, and before what callers send: a caller can be refused and try again, mail can't.
-        place = sum(_is_from_turn(envelope) for envelope in envelopes)
+    place, pulled = 0, list[Pulled]()
+    if owner.entry.mail_waiting or owner.entry.timers_due:
+        pulled = await pull(owner, state, envelopes)
+        place = place_of(envelopes)
         commands[place:place] = pulled
-    decision = decide(state, commands or [_LOOK], _stamp(owner, state, commands), around.limits)
+    at_least_ms = last_due_ms(pulled) if pulled else 0
+    stamped = stamp(owner, state, commands, at_least_ms=at_least_ms)
+    decision = decide(state, commands or [_LOOK], stamped, around.limits)
     if pulled:
         del decision.replies[place : place + len(pulled)]
+        keep_due(owner, pulled, decision.state)
     if decision.unit is None:
         conclude_lap(owner, envelopes, state, decision)
         return decision.state
@@ -181,24 +203,8 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
     # Replies and the next turn follow the commit in one synchronous step; we wake up a pass later.
     outcome = await around.storage.commit(decision.unit, conclude)
     if type(outcome) is not Committed:
-        return await _refused(owner, state, envelopes, outcome, decision, pulls=len(pulled) > 0)
+        return await _refused(owner, state, envelopes, outcome, decision, pulled)
     return decision.state
-
-
-async def _pull(owner: Owner, state: IdentityState, asked: int) -> list[TakePending]:
-    """Read mail, if there is any and room for it; it joins whatever this lap commits."""
-    entry, room = owner.entry, room_of(owner, state)
-    if not state.is_created or owner.is_full or room <= 0:
-        return []
-    # What callers ask in this lap may need the room, too; but one place is the mail's.
-    limit = min(max(room - asked, 1), owner.around.limits.pull_max)
-    # Cleared before the read: what is sent after it sets the bit again.
-    entry.mail_waiting = False
-    key = state.key
-    mail = await owner.around.storage.read(lambda store: store.pending_mail(key, limit=limit))
-    if len(mail) == limit:
-        entry.mail_waiting = True
-    return [TakePending(mail)] if mail else []
 
 
 async def _refused(
@@ -207,8 +213,7 @@ async def _refused(
     envelopes: list[Envelope],
     outcome: CommitOutcome,
     decision: Decision,
-    *,
-    pulls: bool,
+    pulled: list[Pulled],
 ) -> IdentityState:
     """Nothing was written: find out who is to blame, one command at a time."""
     identity = owner.entry.identity
@@ -220,22 +225,56 @@ async def _refused(
         if is_fence_lost(outcome):
             raise OwnershipLostError(identity=identity, reason=f"{outcome.reason}, now {outcome.current}")
         if outcome.reason is RefusalReason.STORE_FULL:
-            return await _hold(owner, state, envelopes, pulls=pulls)
-    if isinstance(outcome, DuplicateInput) and len(envelopes) > 1 and not pulls:
+            put_back(owner.entry, pulled)
+            return await _hold(owner, state, envelopes)
+    if isinstance(outcome, DuplicateInput) and len(envelopes) > 1 and not pulled:
         return await _answer_duplicate(owner, state, envelopes, outcome, decision)
-    if pulls and envelopes:
-        # Without the mail first: what is asked of us doesn't depend on what others sent.
-        owner.entry.mail_waiting = False
-        state = await _lap(owner, state, envelopes)
-        owner.entry.mail_waiting = True
-        return state
+    if pulled:
+        return await _without_pulled(owner, state, envelopes, outcome, decision, pulled)
     if len(envelopes) > 1:
         for envelope in envelopes:
             state = await _lap(owner, state, [envelope])
         return state
-    command = envelopes[0].command if envelopes else _LOOK
-    answer(owner, envelopes[0], answer_refusal(identity, command, outcome))
+    if not envelopes:
+        msg = f"{identity}: refused, and nobody asked for it: {outcome}"
+        raise AssertionError(msg)
+    answer(owner, envelopes[0], answer_refusal(identity, envelopes[0].command, outcome))
     return state
+
+
+async def _without_pulled(
+    owner: Owner,
+    state: IdentityState,
+    envelopes: list[Envelope],
+    outcome: Refused | DuplicateInput | HeldElsewhere,
+    decision: Decision,
+    pulled: list[Pulled],
+) -> IdentityState:
+    """First without what was pulled: what is asked of us doesn't depend on what others sent, or on the time."""
+    entry = owner.entry
+    spent = _spent_timer(decision, outcome)
+    if spent is not None:
+        envelopes = [*envelopes, Envelope(DropSchedule(spent), None, wants_outcome=False)]
+    elif not envelopes:
+        msg = f"{entry.identity}: what it pulled was refused: {outcome}"
+        raise AssertionError(msg)
+    is_sent, is_due = entry.mail_waiting, entry.timers_due
+    entry.mail_waiting = entry.timers_due = False
+    state = await _lap(owner, state, envelopes)
+    entry.mail_waiting, entry.timers_due = entry.mail_waiting or is_sent, entry.timers_due or is_due
+    put_back(entry, pulled)
+    return state
+
+
+def _spent_timer(decision: Decision, outcome: Refused | DuplicateInput | HeldElsewhere) -> str | None:
+    """The timer whose input was admitted already, under the id that a caller chose for it: it has done its duty."""
+    if not isinstance(outcome, DuplicateInput) or decision.unit is None:
+        return None
+    inserted = decision.unit.effects[outcome.effect]
+    for effect in decision.unit.effects:
+        if type(effect) is FireTimer and type(inserted) is InsertInput and effect.last == inserted.admission:
+            return effect.name
+    return None
 
 
 async def _answer_duplicate(
@@ -254,11 +293,9 @@ async def _answer_duplicate(
     return await _lap(owner, state, rest)
 
 
-async def _hold(owner: Owner, state: IdentityState, envelopes: list[Envelope], *, pulls: bool) -> IdentityState:
+async def _hold(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
     """The disk is full: hold what a turn asked, refuse what a caller asked, answer what needs no room."""
-    if pulls:
-        owner.entry.mail_waiting = True
-    if owner.is_full and len(envelopes) == 1 and not _is_from_turn(envelopes[0]):
+    if owner.is_full and len(envelopes) == 1 and not is_from_turn(envelopes[0]):
         # This lap settled nothing, so it is the command itself that needs room.
         problem = f"disk full, nothing of {owner.entry.identity} was written; make room, then retry"
         answer(owner, envelopes[0], StoreFullError(path=owner.around.storage.location, problem=problem))
@@ -267,9 +304,9 @@ async def _hold(owner: Owner, state: IdentityState, envelopes: list[Envelope], *
         owner.is_full = True
         retry = Envelope(_LOOK, None, wants_outcome=False)
         owner.around.post_later(owner.entry, retry, owner.around.limits.full_retry_seconds)
-    owner.held.extend(envelope for envelope in envelopes if _is_from_turn(envelope))
+    owner.held.extend(envelope for envelope in envelopes if is_from_turn(envelope))
     for envelope in envelopes:
-        if not _is_from_turn(envelope) and type(envelope.command) is not Look:
+        if not is_from_turn(envelope) and type(envelope.command) is not Look:
             state = await _lap(owner, state, [envelope])
     return state
 
@@ -285,32 +322,7 @@ def _not_held(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> 
 def _ends_turn(state: IdentityState, command: Command) -> bool:
     if type(command) is CancelInput:
         return state.run is not None and any(member.admission == command.admission for member in state.run.members)
-    return type(command) is Interrupt or _is_reset(command)
-
-
-def _is_from_turn(envelope: Envelope) -> bool:
-    return isinstance(envelope.command, EndTurn | JournalStep | ResolveIntent | Checkpoint)
-
-
-def _stamp(owner: Owner, state: IdentityState, commands: list[Command]) -> Stamp:
-    around, env = owner.around, owner.around.env
-    # Ids are minted only for what a lap may need: most laps end a turn and stage nothing.
-    may_stage = state.backlog > 1 or any(type(command) in _ADMITTING for command in commands)
-    may_begin = not state.is_created or state.is_buried or state.is_resetting or any(map(_is_reset, commands))
-    kind = around.agents.get(state.kind)
-    return Stamp(
-        around.now_ms(),
-        RunId(env.new_id() if may_stage or not state.is_executing else ""),
-        SessionId(env.new_id() if may_begin else ""),
-        around.jitter(),
-        around.is_closing() or owner.is_full,
-        _NO_INTENTS if kind is None else kind.silent_intents,
-        owner.entry.may_suspect,
-    )
-
-
-def _is_reset(command: Command) -> bool:
-    return type(command) is Govern and command.verb is Verb.RESET
+    return type(command) is Interrupt or is_reset(command)
 
 
 def _fail(envelopes: list[Envelope], error: MeerkatError) -> None:

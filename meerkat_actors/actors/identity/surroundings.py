@@ -14,7 +14,9 @@ from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.turn import AgentKind, TurnJob
+from meerkat_actors.actors.turn.wiring import Wiring
 from meerkat_actors.records.env import Env
+from meerkat_actors.records.ids import AgentIdentity, RunId
 from meerkat_actors.records.leases import Holder
 from meerkat_actors.records.limits import Limits
 
@@ -83,6 +85,12 @@ class Surroundings:
     whether it shall leave."""
     suspects: Suspects
     is_closing: Callable[[], bool]
+    return_mail: Callable[[AgentIdentity], None]
+    """Told of an identity that has mail which it will never take."""
+    wiring: Wiring | None = None
+    """Whom the names mean that turns send to; None: every name is an identity."""
+    publish: Callable[[AgentIdentity, RunId, int, str], None] | None = None
+    """Told each piece of a turn's stream: whose, of which run and attempt. None: nobody listens."""
 
     def now_ms(self) -> int:
         """The wall clock. One that is set to nonsense may delay a retry, and no more."""

@@ -23,10 +23,10 @@ from meerkat_actors.errors import (
 )
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
-from meerkat_actors.records.effects import SendMail, Unit
+from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.events import Event, LogGrowing, StoreReopened
 from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import AgentIdentity, IdentityKey
+from meerkat_actors.records.ids import IdentityKey
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.store.port import Store
 
@@ -47,6 +47,8 @@ class ReadRequest:
 
     read: Callable[[Store], Any]
     slot: CommitSlot[Any] | ReplySlot[Any]
+    writes: bool = False
+    """Whether it writes rows, by a transaction of its own."""
 
 
 Request = CommitRequest | ReadRequest
@@ -65,7 +67,7 @@ class Batches:
         store: Store,
         writer: Writer,
         limits: Limits,
-        on_mail: Callable[[AgentIdentity], None],
+        after_commit: Callable[[list[Unit]], None],
         notify: Callable[[Event], None],
         *,
         can_reopen: bool,
@@ -84,7 +86,7 @@ class Batches:
         self._reopened_at: float | None = None
         self._writer = writer
         self._limits = limits
-        self._on_mail = on_mail
+        self._after_commit = after_commit
         self._notify = notify
         self._waiting: list[Request] = []
         self._waits_since = 0.0
@@ -228,7 +230,11 @@ class Batches:
         committed = [commit.unit for commit, told in zip(commits, outcomes, strict=True) if type(told) is Committed]
         if committed:
             self.counters.count(len(committed), seconds, self.store.sync_seconds, waited)
-        self._answer_commits(commits, outcomes, committed)
+        # Before any reply: a sender that is cancelled after its commit loses no hint.
+        if committed or any(request.writes for request in reads):
+            self._after_commit(committed)
+        for commit, told in zip(commits, outcomes, strict=True):
+            commit.slot.resolve(told)
         failures: list[StoreFailedError] = []
         for request, answer in zip(reads, answers, strict=True):
             if isinstance(answer, Exception):
@@ -241,18 +247,6 @@ class Batches:
             self._stop([], failures[0])
         if self._waiting or self.is_leaving or self.store.wal_pages > self._checkpoint_above:
             self.wake()
-
-    def _answer_commits(
-        self, commits: list[CommitRequest], outcomes: list[CommitOutcome], committed: list[Unit]
-    ) -> None:
-        # The bit before any reply: a sender that is cancelled after its commit loses no hint.
-        for unit in committed:
-            if len(unit.effects) > 1:
-                for effect in unit.effects:
-                    if type(effect) is SendMail:
-                        self._on_mail(effect.recipient)
-        for commit, told in zip(commits, outcomes, strict=True):
-            commit.slot.resolve(told)
 
     def _checkpointed(self, worked: outcome.Outcome[None]) -> None:
         self._is_busy = False

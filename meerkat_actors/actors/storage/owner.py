@@ -17,10 +17,9 @@ from meerkat_actors.actors.writer import Writer, lender_of_run
 from meerkat_actors.errors import MeerkatError, StoreFullError
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.commits import CommitOutcome
-from meerkat_actors.records.effects import OwnerUnit, PostInput, Unit
+from meerkat_actors.records.effects import OwnerUnit, PostInput, ReturnMail, Unit
 from meerkat_actors.records.events import EndFailed, Event
 from meerkat_actors.records.fence import OwnerFence
-from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.store.port import Store
 
@@ -62,7 +61,12 @@ class StorageHandle:
         self._batches.post(CommitRequest(unit, slot))
         return await slot.wait()
 
-    async def post(self, effect: PostInput) -> CommitOutcome:
+    @property
+    def incarnation(self) -> int:
+        """Under which this runtime serves, as far as it knows."""
+        return self._batches.incarnation
+
+    async def post(self, effect: PostInput | tuple[ReturnMail, ...]) -> CommitOutcome:
         """Write under this runtime's own fence; cancelling the wait withdraws nothing.
 
         Raises:
@@ -70,7 +74,7 @@ class StorageHandle:
             UsageError: the runtime is closed, or lives in another thread or process.
         """
         unit = OwnerUnit(OwnerFence(self._batches.incarnation), effect)
-        return await self.query(lambda store: store.post(unit))
+        return await self.query(lambda store: store.post(unit), writes=True)
 
     async def begin_anew(self) -> None:
         """Begin to serve under a new incarnation, after the lease of the old one was lost; can't be cancelled.
@@ -93,8 +97,8 @@ class StorageHandle:
         return await slot.wait()
 
     @trio.lowlevel.enable_ki_protection
-    async def query(self, read: Callable[[Store], T]) -> T:
-        """Run a read for a caller; cancelling the wait has no effect on anything.
+    async def query(self, read: Callable[[Store], T], *, writes: bool = False) -> T:
+        """Run a read for a caller; cancelling the wait has no effect on anything. ``writes``: it commits by itself.
 
         Raises:
             StoreError: storage has failed, or what was read is corrupt.
@@ -102,7 +106,7 @@ class StorageHandle:
         """
         self.check_home()
         slot: ReplySlot[T] = ReplySlot()
-        self._batches.post(ReadRequest(read, slot))
+        self._batches.post(ReadRequest(read, slot, writes))
         return await slot.wait()
 
 
@@ -112,7 +116,7 @@ async def open_storage(
     source: Store | Callable[[], Store],
     limits: Limits,
     *,
-    on_mail: Callable[[AgentIdentity], None],
+    after_commit: Callable[[list[Unit]], None],
     notify: Callable[[Event], None],
 ) -> AsyncGenerator[StorageHandle, None]:
     """Run the storage owner for as long as the ``async with`` block, then drain it.
@@ -120,7 +124,8 @@ async def open_storage(
     ``source`` is a store, or opens one, which may take its time and happens in the writer's thread.
     The owner outlives a cancelled block: owners inside may still commit their last words. It
     ends when nothing waits any more, or ``drain_seconds`` after the block did, but never while
-    a batch is under way. The store is marked clean unless a call to it failed.
+    a batch is under way. The store is marked clean unless a call to it failed. ``after_commit`` is told the units
+    that became durable together, between their commit and the first reply; it is synchronous and may not fail.
 
     Raises:
         StoreError: the store can't be opened, or failed for good; the block is cancelled then.
@@ -138,7 +143,7 @@ async def open_storage(
             if callable(source) and not store.is_shared
             else None
         )
-        batches = Batches(store, writer, limits, on_mail, notify, can_reopen=reopen is not None)
+        batches = Batches(store, writer, limits, after_commit, notify, can_reopen=reopen is not None)
         try:
             opening = await call(store.begin)
             batches.has_begun, batches.incarnation = True, opening.incarnation

@@ -10,3 +10,5 @@ from meerkat_actors.actors.turn.kind import kind_of as kind_of
 from meerkat_actors.actors.turn.run import refuse_inside_turn as refuse_inside_turn
 from meerkat_actors.actors.turn.run import run_turn as run_turn
 from meerkat_actors.actors.turn.turn import Turn as Turn
+from meerkat_actors.actors.turn.wiring import Wiring as Wiring
+from meerkat_actors.actors.turn.wiring import every_name as every_name

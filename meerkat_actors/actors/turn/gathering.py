@@ -1,9 +1,9 @@
-"""Encoding what a turn gathers, within what one turn may hold."""
+"""Encoding and counting what a turn gathers, within what one turn may hold."""
 
 from __future__ import annotations
 
-from meerkat_actors.actors.turn.job import Draft
-from meerkat_actors.errors import InvalidValueError
+from meerkat_actors.actors.turn.job import Draft, TurnJob
+from meerkat_actors.errors import InvalidValueError, UsageError
 from meerkat_actors.records.codec import encode_json
 from meerkat_actors.records.limits import Limits
 
@@ -18,3 +18,13 @@ def gathered(draft: Draft, value: object, what: str, limits: Limits) -> bytes:
         raise InvalidValueError(problem=problem)
     draft.size_bytes += len(encoded)
     return encoded
+
+
+def check_count(job: TurnJob, count: int, verb: str, noun: str) -> None:
+    """Refuse one more of what a turn has ``count`` of, where that is as many as it may have.
+
+    Raises:
+        UsageError: as it says.
+    """
+    if count >= job.limits.messages_max:
+        raise UsageError(problem=f"{job.identity}: a turn {verb} at most {job.limits.messages_max:,} {noun}")

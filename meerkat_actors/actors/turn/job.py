@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import trio
 from attrs import define
 
 from meerkat_actors.actors.mailbox import Mailbox
 from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.actors.turn.extras import DraftExtras
 from meerkat_actors.actors.turn.kind import AgentKind
+from meerkat_actors.actors.turn.wiring import Wiring, every_name
 from meerkat_actors.errors import UsageError
 from meerkat_actors.records.codec import decode_json
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.env import Env
 from meerkat_actors.records.headers import DEFAULT_HEADERS, Header
 from meerkat_actors.records.hot import hot
-from meerkat_actors.records.ids import AgentIdentity, Generation, InputId, SessionId
+from meerkat_actors.records.ids import AgentIdentity, Generation, InputId, OperationId, SessionId
 from meerkat_actors.records.inputs import InputKind, OpenInput
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.records.mail import Owed
+from meerkat_actors.records.operation import Operation
 from meerkat_actors.records.runs import JournalEntry, Run, Sending
 
 
@@ -52,6 +57,14 @@ def inputs_of(members: tuple[OpenInput, ...]) -> tuple[TurnInput, ...]:
     )
 
 
+_NOTHING_OWED: Final[Mapping[InputId, Owed]] = MappingProxyType({})
+_NO_OPERATIONS: Final[Mapping[OperationId, Operation]] = MappingProxyType({})
+
+
+def _unheard(chunk: str) -> None:
+    return None
+
+
 @define(eq=False)
 class TurnJob:
     """Everything one turn needs; built by the identity's owner."""
@@ -78,6 +91,19 @@ class TurnJob:
     """Whether its owner waited for that longer than anyone should."""
     stirred: trio.Event | None = None
     """Set by what ends a cooperative wait, made by whoever comes first; few turns rest."""
+    owed: Mapping[InputId, Owed] = _NOTHING_OWED
+    """Requests that earlier turns put off, and nobody answered yet."""
+    operations: Mapping[OperationId, Operation] = _NO_OPERATIONS
+    """The identity's operations, as the turn begins."""
+    completions: tuple[Operation, ...] = ()
+    """Those of them that ended and that no turn took up, in the order of their ends."""
+    wiring: Wiring = every_name
+    """Whom a name means that the turn sends to."""
+    stream: Callable[[str], None] = _unheard
+    """Tells a piece of the turn's stream to whoever listens. Called on the event loop only; waits for nothing."""
+
+    is_resting: bool = False
+    """Whether it merely waits, and may be stirred by whatever comes."""
 
     def stir(self) -> None:
         """End the cooperative wait that the turn is in, or else its next one: what woke it can't be missed."""
@@ -124,7 +150,18 @@ class Draft:
     passing: ReplySlot[Any] | None = None
     """The same of the checkpoint that was asked for and not passed."""
     random: Random | None = None
+    bound: tuple[OpenInput, ...] = ()
+    """What the checkpoints that it passed gave it."""
+    extras: DraftExtras | None = None
+    """None for most turns: see ``more``."""
     is_over: bool = False
+
+    @property
+    def more(self) -> DraftExtras:
+        """Where what few turns do is gathered; made with the first of it."""
+        if self.extras is None:
+            self.extras = DraftExtras()
+        return self.extras
 
 
 def check_use(job: TurnJob, draft: Draft) -> None:

@@ -34,6 +34,7 @@ async def pass_checkpoint(job: TurnJob, draft: Draft) -> tuple[OpenInput, ...]:
         draft.passing = None
     # Counted last: a call that was cancelled was not passed, and the next one is given its answer.
     draft.checkpoints = nth
+    draft.bound += bound
     for member in bound:
         draft.entries.extend(entry_of(member))
     return bound
@@ -55,8 +56,13 @@ async def rest(job: TurnJob, seconds: float) -> bool:
     if job.stirred is None:
         job.stirred = trio.Event()
     stirred = job.stirred
-    with trio.move_on_after(min(seconds, _SECONDS_MAX)):
-        await stirred.wait()
+    job.is_resting = True
+    job.mailbox.wake()  # while a turn is at work its mail waits
+    try:
+        with trio.move_on_after(min(seconds, _SECONDS_MAX)):
+            await stirred.wait()
+    finally:
+        job.is_resting = False
     if not stirred.is_set():
         return False
     job.stirred = None

@@ -14,13 +14,14 @@ from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.turn.calling import in_thread
 from meerkat_actors.actors.turn.gathering import gathered
 from meerkat_actors.actors.turn.job import Draft, TurnJob
+from meerkat_actors.actors.turn.registering import seen_completions
 from meerkat_actors.actors.turn.telling import clipped, described
 from meerkat_actors.actors.turn.turn import Turn
 from meerkat_actors.errors import UsageError
 from meerkat_actors.records.codec import encode_entry
 from meerkat_actors.records.commands import EndTurn
-from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.runs import (
+    NO_EXTRAS,
     TurnCancelled,
     TurnCompleted,
     TurnEnding,
@@ -79,7 +80,7 @@ async def run_turn(job: TurnJob) -> None:
 async def _attempt(job: TurnJob, draft: Draft) -> TurnEnding:
     try:
         returned = await _returned(job, draft)
-        return TurnNeverBegan() if returned is job else _completed(draft, returned, job.limits)
+        return TurnNeverBegan() if returned is job else _completed(job, draft, returned)
     except KeyboardInterrupt:
         raise
     except trio.Cancelled as error:  # noqa: ASYNC103 - one that nobody's scope asked for ends this turn only
@@ -117,19 +118,22 @@ async def _returned(job: TurnJob, draft: Draft) -> object:
     return await returned if isawaitable(returned) else returned
 
 
-def _completed(draft: Draft, returned: object, limits: Limits) -> TurnCompleted:
+def _completed(job: TurnJob, draft: Draft, returned: object) -> TurnCompleted:
     """Close the turn and gather what commits with it."""
     if returned is None:
         text, entries = None, tuple(draft.entries)
     elif isinstance(returned, str):
-        text, content = returned, gathered(draft, returned, "result", limits)
+        text, content = returned, gathered(draft, returned, "result", job.limits)
         said = encode_entry(role="assistant", content=content, input_id=None, sender=None)
         # Not in the draft: a turn that was cancelled before it returned has said nothing.
         entries = (*draft.entries, said)
     else:
         raise UsageError(problem=f"an agent returns str or None, not {type(returned).__name__}")
     state = draft.state if draft.state_is_new else None
-    return TurnCompleted(text, entries, state, tuple(draft.sendings), draft.checkpoints)
+    extras = NO_EXTRAS
+    if draft.extras is not None or job.completions:
+        extras = draft.more.sealed(seen_completions(job, draft))
+    return TurnCompleted(text, entries, state, tuple(draft.sendings), draft.checkpoints, extras)
 
 
 def _is_cancelled(job: TurnJob) -> bool:

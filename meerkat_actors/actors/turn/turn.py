@@ -2,87 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime, timedelta
-from random import Random
-from typing import Any, Final, TypeVar, cast, overload
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from datetime import timedelta
+from typing import Any, TypeVar, Unpack, overload
 
-from meerkat_actors.actors.turn.gathering import gathered
-from meerkat_actors.actors.turn.job import Draft, TurnInput, TurnJob, check_use, inputs_of
+from meerkat_actors.actors.turn.announcing import emit, stream
+from meerkat_actors.actors.turn.gathering import check_count, gathered
+from meerkat_actors.actors.turn.heading import MessageOptions, RequestOptions, TimerOptions
+from meerkat_actors.actors.turn.job import TurnInput, check_use, inputs_of
 from meerkat_actors.actors.turn.pausing import pass_checkpoint, rest
+from meerkat_actors.actors.turn.peering import defer, request, respond, send
+from meerkat_actors.actors.turn.planning import cancel_timer, set_timer
+from meerkat_actors.actors.turn.registering import completions, start_operation, when_all
 from meerkat_actors.actors.turn.steps import OnUnknown, Step, run_step
+from meerkat_actors.actors.turn.view import TurnView
 from meerkat_actors.errors import UsageError
-from meerkat_actors.records.codec import decode_json, encode_entry
+from meerkat_actors.records.codec import encode_entry
 from meerkat_actors.records.content import JSON
-from meerkat_actors.records.ids import AgentIdentity, Generation, InputId, RunId, SessionId, parse_identity
-from meerkat_actors.records.runs import Sending
+from meerkat_actors.records.headers import Mode, ResponseStatus
+from meerkat_actors.records.ids import InputId, OperationId
+from meerkat_actors.records.kinds import InputKind
+from meerkat_actors.records.operation import OperationKind
+from meerkat_actors.records.operation_record import OperationRecord
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NOW_MS_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
-
-class Turn:
+class Turn(TurnView):
     """What an agent function is given: its inputs, its state, and what it may do.
 
-    Everything it sets or sends commits together with its end, or not at all. It belongs to the
-    task, or the thread, it was given to, until the function returns.
+    Everything it sets, sends or starts commits together with its end, or not at all. It belongs to
+    the task, or the thread, it was given to, until the function returns.
     """
 
-    __slots__ = ("_draft", "_job")
-
-    def __init__(self, job: TurnJob, draft: Draft) -> None:
-        self._job = job
-        self._draft = draft
-
-    @property
-    def identity(self) -> AgentIdentity:
-        """Who is running."""
-        return self._job.identity
-
-    @property
-    def generation(self) -> Generation:
-        """Which life of the identity this is."""
-        return self._job.generation
-
-    @property
-    def session_id(self) -> SessionId:
-        """The conversation that the turn extends."""
-        return self._job.session_id
-
-    @property
-    def run_id(self) -> RunId:
-        """The run; the same on every attempt, so it serves as an idempotency key for outside effects."""
-        return self._job.run.run_id
-
-    @property
-    def attempt(self) -> int:
-        """One more than the failed attempts before it; an attempt that a crash cut off isn't counted."""
-        return self._job.run.attempts + 1
-
-    @property
-    def inputs(self) -> tuple[TurnInput, ...]:
-        """What is to be worked on, in order; never empty. What checkpoints bind is not among it."""
-        return inputs_of(self._job.run.base)
-
-    @property
-    def text(self) -> str:
-        """The inputs as text, joined by blank lines; content that is not text as JSON."""
-        return "\n\n".join(
-            cast("str", decode_json(member.content)) if member.content.startswith(b'"') else member.content.decode()
-            for member in self._job.run.members
-            if member.position == 0
-        )
-
-    @property
-    def state(self) -> Any:  # noqa: ANN401 - of the type that the kind names
-        """The state that was set last, decoded afresh; None before the first time.
-
-        A JSON value, or an instance of the kind's ``state`` class.
-        """
-        return self._job.kind.state_form.read(self._draft.state)
+    __slots__ = ()
 
     def set_state(self, state: object) -> None:
         """Set the agent's state, to commit with the turn.
@@ -107,52 +61,166 @@ class Turn:
         self._check()
         if role not in {"assistant", "notice"}:
             raise UsageError(problem=f"{role!r} is no role for append; use 'assistant' or 'notice'")
-        self._check_count(len(self._draft.entries))
+        check_count(self._job, len(self._draft.entries), "sends or appends", "messages")
         encoded = gathered(self._draft, content, "message", self._job.limits)
         self._draft.entries.append(encode_entry(role=role, content=encoded, input_id=None, sender=None))
 
-    def send(self, to: str, content: JSON) -> InputId:
+    def send(self, to: str, content: JSON, **options: Unpack[MessageOptions]) -> InputId:
         """Send a message to another agent, to commit with the turn; it waits for a missing recipient.
 
+        Options: ``mode``, ``correlation_id``, ``supersession_key``, ``wakes``; see ``MessageOptions``.
+
         Raises:
-            InvalidValueError: no identity, not a JSON value, or too big.
+            InvalidValueError: no identity, not a JSON value, too big, or an option of no acceptable form.
+            NotWiredError: the agent has no connection to that one.
             UsageError: too many messages.
         """
         self._check()
-        recipient = parse_identity(to)
-        self._check_count(len(self._draft.sendings))
-        input_id = InputId(self._job.env.new_id())
-        encoded = gathered(self._draft, content, "message", self._job.limits)
-        self._draft.sendings.append(Sending(recipient, input_id, encoded))
-        return input_id
+        return send(self._job, self._draft, to, content, options)
 
-    @property
-    def config(self) -> Any:  # noqa: ANN401 - of the type that the kind names
-        """What ``runtime.agent(..., config=)`` gave this agent last, decoded afresh; None when it never did.
+    def request(self, to: str, content: JSON, **options: Unpack[RequestOptions]) -> InputId:
+        """Ask another agent for something, to commit with the turn; its answer begins a later turn.
 
-        A JSON value, or an instance of the kind's ``config`` class. Fixed for the length of an attempt.
+        Exactly one terminal response will come, whatever becomes of the request: an input of kind
+        ``peer_response_terminal`` whose ``header.request_id`` is the id returned here, and whose
+        ``header.status`` is ``completed`` or ``failed``. Progress may come before it.
+
+        Options: ``intent``, ``mode``, ``correlation_id``, ``wakes``; see ``RequestOptions``.
+
+        Raises:
+            InvalidValueError: no identity, not a JSON value, too big, or an option of no acceptable form.
+            NotWiredError: the agent has no connection to that one.
+            UsageError: too many messages.
         """
-        return self._job.kind.config_form.read(self._job.config)
+        self._check()
+        return request(self._job, self._draft, to, content, options)
+
+    def respond(
+        self,
+        request: TurnInput | InputId,
+        content: JSON,
+        *,
+        status: ResponseStatus | str = "completed",
+        mode: Mode | str | None = None,
+    ) -> InputId:
+        """Answer a request of another agent, to commit with the turn: one of this turn's, or one that is owed.
+
+        ``completed`` and ``failed`` are the one answer. ``accepted``, ``in_progress`` and
+        ``partial_result`` say how it is getting on; they have no mode, and of those that wait for the
+        other agent the newest stands for all. A request of this turn that is neither answered nor
+        deferred when the turn ends is answered by the text that the turn returns.
+
+        Raises:
+            InvalidValueError: not a JSON value, too big, or no such status or mode.
+            RejectedInputError: progress with a mode, or a status that no response has.
+            UsageError: no such request, or it has its answer, or too many messages.
+        """
+        self._check()
+        return respond(self._job, self._draft, request, content, status, mode)
+
+    def defer(self, request: TurnInput | InputId) -> None:
+        """Leave the answer to a request of this turn to a later turn: until then it is owed.
+
+        Without it the text that the turn returns is the answer. ``respond`` answers it after all,
+        in this turn or in one that finds it in ``owed``. An agent that ends owing an answer is
+        answered for: the request failed.
+
+        Raises:
+            UsageError: no such request, or it has its answer, or the agent owes as many as it may.
+        """
+        self._check()
+        defer(self._job, self._draft, request)
+
+    def after(
+        self,
+        delay: float | timedelta,
+        content: JSON,
+        *,
+        name: str | None = None,
+        kind: InputKind | str = "external_event",
+        **options: Unpack[TimerOptions],
+    ) -> str:
+        """Give this agent an input, ``delay`` (seconds, or a timedelta) after ``now``; the timer's name.
+
+        The timer commits with the turn, and takes the place of one that has its name. The input's header
+        has ``origin="system"`` and ``source="timer:<name>"``; without a ``name`` its id is the name returned.
+
+        Options: ``mode``, ``correlation_id``, ``supersession_key``, ``intent``, ``wakes``; see ``TimerOptions``.
+
+        Raises:
+            InvalidValueError: no delay from 0 up, not a JSON value, too big, or another value of no acceptable form.
+            RejectedInputError: a response can't be timed, and only a ``peer_request`` has an intent.
+            UsageError: too many timers.
+        """
+        self._check()
+        return set_timer(self._job, self._draft, delay, content, name, kind, options)
+
+    def cancel_timer(self, name: str) -> None:
+        """End a timer of this agent, if there is one of that name, as the turn commits.
+
+        Raises:
+            InvalidValueError: no name.
+            UsageError: too many timers.
+        """
+        self._check()
+        cancel_timer(self._job, self._draft, name)
+
+    def emit(self, name: str, data: JSON = None) -> None:
+        """Tell an event to whoever follows the runtime's events, to commit with the turn.
+
+        Raises:
+            InvalidValueError: no name, not a JSON value, or too big.
+            UsageError: too many events.
+        """
+        self._check()
+        emit(self._job, self._draft, name, data)
+
+    def stream(self, chunk: str) -> None:
+        """Tell whoever listens now a piece of what the agent is about to say.
+
+        It is told at once, kept nowhere, and takes nothing back: another attempt tells its own.
+
+        Raises:
+            InvalidValueError: no text, or too long.
+        """
+        self._check()
+        stream(self._job, self._draft, chunk)
+
+    def start_operation(
+        self, name: str, *, external: bool = False, kind: OperationKind | str = "background"
+    ) -> OperationId:
+        """Register something that goes on beside the agent's turns, to commit with the turn.
+
+        Whoever carries it out tells ``agent.operations`` how it ends; the end of a ``background``
+        operation wakes the agent. One that is not ``external`` ends with this process.
+
+        Raises:
+            InvalidValueError: no name, or neither ``background`` nor ``member``.
+            TooManyOperationsError: the agent has as many in progress as it may.
+            UsageError: too many operations for one turn.
+        """
+        self._check()
+        return start_operation(self._job, self._draft, name, external, kind)
+
+    def when_all(self, ids: Iterable[OperationId]) -> OperationId:
+        """Wake the agent once, when all of these operations have ended: a barrier, itself an operation.
+
+        Raises:
+            UnknownOperationError: the agent remembers no operation of one of these ids.
+            UsageError: an operation is named twice, or a barrier is running already.
+            TooManyOperationsError: the agent has as many in progress as it may.
+        """
+        self._check()
+        return when_all(self._job, self._draft, ids)
 
     @property
-    def resources(self) -> Any:  # noqa: ANN401 - the embedder's own
-        """The live objects that ``AgentKind(resources=)`` lends to every turn of the kind."""
-        return self._job.kind.resources
+    def completions(self) -> tuple[OperationRecord, ...]:
+        """Operations that had ended when the turn began, and that no turn took up, in the order of their ends.
 
-    @property
-    def now(self) -> datetime:
-        """When the run began, in UTC: the same on every attempt, so whatever follows from it is, too."""
-        # The first 48 bits of a UUIDv7 are milliseconds. No date is that late, but a clock may be set to nonsense.
-        ms = int(self.run_id[:8] + self.run_id[9:13], 16)
-        return _EPOCH + timedelta(milliseconds=min(ms, _NOW_MS_MAX))
-
-    @property
-    def random(self) -> Random:
-        """Chance that is the same on every attempt: one sequence per run, which begins anew with each attempt."""
-        draft = self._draft
-        if draft.random is None:
-            draft.random = Random(self.run_id)  # noqa: S311 - for choices, not for secrets
-        return draft.random
+        Who looks takes them up, to commit with the turn; so does a turn that their continuation begins.
+        """
+        self._check()
+        return completions(self._job, self._draft)
 
     @overload
     def step(
@@ -250,7 +318,3 @@ class Turn:
 
     def _check(self) -> None:
         check_use(self._job, self._draft)
-
-    def _check_count(self, count: int) -> None:
-        if count >= self._job.limits.messages_max:
-            raise UsageError(problem=f"{self.identity}: a turn sends or appends at most {count:,} messages")
