@@ -65,7 +65,8 @@ def missed(rule: Rule, due_ms: int, now_ms: int, count: int) -> tuple[int, ...]:
     """
     match rule:
         case Once():
-            return (rule.at_ms,) if due_ms <= rule.at_ms <= now_ms else ()
+            # No row is due at 0, or before: a time that is long past may be told as a later one.
+            return (rule.at_ms,) if max(due_ms, rule.at_ms) <= now_ms else ()
         case Every():
             last = (now_ms - rule.start_ms) // _interval(rule)
             first = max(-((rule.start_ms - due_ms) // rule.every_ms), last - count + 1, 0)

@@ -9,8 +9,10 @@ from attrs import frozen
 
 from meerkat_actors.errors import DestroyedError
 from meerkat_actors.records.kinds import InputKind
+from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.status import Desired
 from tests.fates.beliefs import Client, begin
+from tests.fates.world import LIMITS
 
 D = Desired
 
@@ -21,7 +23,11 @@ class Act:
 
     play: Callable[[Client], Awaitable[None]]
     free: frozenset[str] = frozenset()
-    """The inputs whose ending, and whose part in the transcript, depends on where a kill came."""
+    """Words of what depends on where a kill came: of inputs, of the transcript, of timers and operations."""
+    limits: Limits = LIMITS
+    is_loose: bool = False
+    """Whether it depends on that, too, what is worked on together, and what of different senders or lanes comes first.
+    """
 
     def __str__(self) -> str:
         return self.play.__name__

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import trio
 from attrs import define, field
 from typing_extensions import Unpack
 
-from meerkat_actors.errors import DestroyedError, RejectedError, UsageError
+from meerkat_actors.errors import BacklogFullError, DestroyedError, RejectedError, UsageError
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.handles.options import SendOptions
 from meerkat_actors.records.ids import InputId
@@ -17,10 +19,11 @@ from meerkat_actors.records.inputs import Letter
 from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.letters import DeadLetter
 from meerkat_actors.records.outcomes import Admission
+from meerkat_actors.records.runtime_events import RuntimeEvent
 from meerkat_actors.records.status import Desired
 from meerkat_actors.runtime import Runtime
 from tests.fates.facts import Facts, told_of
-from tests.fates.world import KIND
+from tests.fates.world import BEGINNING_MS, KIND, Surroundings
 
 Possible = dict[str, tuple[object, ...]]
 """What each thing may be, as far as a client knows. What is not among it may be anything."""
@@ -31,6 +34,12 @@ class Beliefs:
     """What a client believes."""
 
     possible: Possible = field(factory=Possible)
+    heard: list[RuntimeEvent] = field(factory=list[RuntimeEvent])
+    """What happened, as far as somebody told it."""
+
+    def copy(self) -> Beliefs:
+        """What is believed now, whatever is told later."""
+        return Beliefs(dict(self.possible), list(self.heard))
 
     @asynccontextmanager
     async def asking(self, thing: str, before: object, then: object) -> AsyncGenerator[None, None]:
@@ -61,7 +70,10 @@ class Beliefs:
 
     def lasting(self) -> Beliefs:
         """Those that nothing that comes later may change."""
-        return Beliefs({thing: what for thing, what in self.possible.items() if is_lasting(thing) and len(what) == 1})
+        lasting: Possible = {
+            thing: what for thing, what in self.possible.items() if is_lasting(thing) and len(what) == 1
+        }
+        return Beliefs(lasting, list(self.heard))
 
 
 def is_lasting(thing: str) -> bool:
@@ -91,6 +103,7 @@ class Client:
 
     runtime: Runtime
     beliefs: Beliefs
+    surroundings: Surroundings = field(factory=Surroundings)
     ids: dict[str, InputId] = field(factory=dict[str, InputId])
 
     async def agent(self, name: str, *, config: str | None = None) -> AgentHandle:
@@ -106,7 +119,12 @@ class Client:
     ) -> None:
         """Send inputs that say their keys."""
         for key in keys:
-            admission = await agent.send(key, kind=kind, idempotency_key=key, **options)
+            admission = None
+            while admission is None:
+                try:
+                    admission = await agent.send(key, kind=kind, idempotency_key=key, **options)
+                except BacklogFullError:
+                    await trio.sleep(1)
             self._learn_admission(agent, key, admission)
 
     async def steer(self, agent: AgentHandle, key: str) -> None:
@@ -145,9 +163,35 @@ class Client:
     async def letters(self) -> list[DeadLetter]:
         return [letter async for letter in self.runtime.dead_letters()]
 
+    async def cancel_request(self, agent: AgentHandle) -> None:
+        """Cancel the requests of other agents that it has not begun."""
+        for each in [each async for each in agent.inputs() if each.kind is InputKind.PEER_REQUEST]:
+            await agent.cancel(each.input_id)
+
+    async def schedule(self, agent: AgentHandle, name: str, **options: Any) -> None:  # noqa: ANN401 - those of schedule
+        """Set a timer that says its name, unless that was done before: where it is, or was, can be seen."""
+        source = f"timer:{name}"
+        if name in [each.name async for each in agent.schedules()]:
+            return
+        if not [each async for each in agent.inputs() if each.header.source == source]:
+            await agent.schedule(name, f"{name} rings", **options)
+
+    async def until(self, seconds: float) -> None:
+        """Wait until so many seconds after the beginning, by the wall clock."""
+        await trio.sleep(max(0, BEGINNING_MS + 1000 * seconds - self.surroundings.wall_ms()) / 1000)
+
+    def put_forward(self, seconds: float) -> None:
+        """Set the wall clock to so many seconds after the beginning, unless it is later."""
+        self.surroundings.ahead_ms += max(0, BEGINNING_MS + round(1000 * seconds) - self.surroundings.wall_ms())
+
     def _learn_admission(self, agent: AgentHandle, key: str, admission: Admission) -> None:
         self.ids[key] = admission.input_id
         self.beliefs.learn(f"admission {agent.identity} {key}", admission.admission_sequence)
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after the beginning."""
+    return datetime.fromtimestamp(BEGINNING_MS / 1000 + seconds, UTC)
 
 
 async def begin() -> None:

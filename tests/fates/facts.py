@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from meerkat_actors.records.activation import Activation, Broken
+from meerkat_actors.records.agenda_codec import decode_operation
 from meerkat_actors.records.boundaries import TurnRow
 from meerkat_actors.records.codec import decode_header, decode_json, decode_log, decode_receipt
 from meerkat_actors.records.content import JSON
@@ -47,6 +48,12 @@ class AgentFacts:
     config: bytes | None = None
     inputs: tuple[InputFact, ...] = ()
     """In admission order."""
+    owed: int = 0
+    """How many answers it owes."""
+    timers: tuple[str, ...] = ()
+    """By their names."""
+    operations: tuple[tuple[str, str, str, str], ...] = ()
+    """Name, kind, status and result, by their names."""
     transcript: tuple[tuple[int, str, str], ...] = ()
     """Generation, role and content, oldest first."""
 
@@ -123,6 +130,14 @@ def _facts_of(store: Store, identity: AgentIdentity) -> AgentFacts:
                 is_pruned=row.is_pruned,
             )
             for row in inputs_of(store, identity)
+        ),
+        owed=len(found.owed),
+        timers=tuple(timer.name for timer in store.page_timers(identity, after=None, limit=_ROWS)),
+        operations=tuple(
+            sorted(
+                (each.name, each.kind.value, each.status.value, str(each.content))
+                for each in map(decode_operation, found.operations)
+            )
         ),
         transcript=tuple(
             (turn.generation, entry["role"], str(entry["content"]))

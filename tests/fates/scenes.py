@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,16 @@ from meerkat_actors.records.ids import InputId
 from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.letters import DeadLetter
 from meerkat_actors.records.pruning import PrunePolicy
+from meerkat_actors.records.runtime_events import EVENTS_BEGINNING
 from meerkat_actors.runtime import Runtime
 from tests.fates.world import KIND, calm
 
 LITTLE: Final = 1.0
 """Virtual seconds in which a turn begins, and a long one does not end."""
+
+
+LATE: Final = datetime(2040, 1, 1, tzinfo=UTC)
+"""Later than any scene."""
 
 
 @define(eq=False)
@@ -156,6 +162,26 @@ async def _with_letters(stage: Stage) -> None:
     assert len(stage.letters) == 2
 
 
+async def _hear(stage: Stage) -> str:
+    async with stage.runtime.events(after=EVENTS_BEGINNING) as events:
+        return type(await anext(events)).__name__
+
+
+async def _follow(stage: Stage) -> str:
+    async with stage.a.stream():
+        await trio.sleep(LITTLE)
+    return "nothing"
+
+
+async def _schedule(stage: Stage) -> str:
+    return (await stage.a.schedule("bell", "rings", at=LATE)).name
+
+
+async def _scheduled(stage: Stage) -> None:
+    await _idle(stage)
+    await _schedule(stage)
+
+
 async def _rows_of(listing: AsyncIterator[object]) -> list[str]:
     return [type(row).__name__ async for row in listing]
 
@@ -232,6 +258,14 @@ SCENES: Final = (
     _scene("AgentHandle.history", _with_letters, lambda stage: _rows_of(stage.a.history())),
     _scene("AgentHandle.receipts", _with_letters, lambda stage: _rows_of(stage.a.receipts())),
     _scene("AgentHandle.inputs", _with_letters, lambda stage: _rows_of(stage.a.inputs())),
+    _scene("AgentHandle.repair", _idle, lambda stage: stage.a.repair()),
+    _scene("Runtime.repair", _idle, lambda stage: stage.runtime.repair("a")),
+    _scene("Runtime.events", _idle, _hear),
+    _scene("AgentHandle.stream", _idle, _follow),
+    _scene("AgentHandle.schedule", _idle, _schedule),
+    _scene("AgentHandle.schedule", _left, _schedule),
+    _scene("AgentHandle.unschedule", _scheduled, lambda stage: stage.a.unschedule("bell")),
+    _scene("AgentHandle.schedules", _scheduled, lambda stage: _rows_of(stage.a.schedules())),
     _scene("Listing.__anext__", _with_letters, lambda stage: anext(stage.a.inputs())),
     _scene("Listing.aclose", _with_letters, _end_listing),
 )

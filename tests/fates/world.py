@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -13,15 +13,19 @@ from random import Random
 from typing import Final, TypeVar
 
 import trio
+from attrs import define, field
 from trio.testing import MockClock
 
 from meerkat_actors.actors.observer import Observer
-from meerkat_actors.actors.turn import Turn
+from meerkat_actors.actors.turn import AgentKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.runtime import Runtime, open_runtime
 from meerkat_actors.store import MemoryStore, Store, open_sqlite
 from tests.actors.faulty import FaultyStore
 from tests.actors.world import LONG, VirtualEnv
+from tests.fates.tricks import Outside, work
+from tests.invariants.contents import Contents
+from tests.invariants.reading import read_database, read_tables, tables_of
 
 T = TypeVar("T")
 
@@ -29,20 +33,37 @@ NAME: Final = "store.db"
 NAMES: Final = ("a", "b")
 """The agents, of the only kind that there is."""
 KIND: Final = "worker"
-TURN_SECONDS: Final = 10.0
-"""How long a long turn takes."""
 CALM_SECONDS: Final = 100.0
 """After which whatever was begun is over, failures with all their attempts included, and idle agents have left."""
+BEGINNING_MS: Final = 1_700_000_000_000
+"""When the first process begins, by the wall clock: Tuesday, 22:13:20 UTC."""
 _SCHEDULER: Final = importlib.import_module("trio._core._run").__dict__
+
+
+@define(eq=False)
+class Surroundings:
+    """What a process finds, and leaves, besides its store."""
+
+    ahead_ms: int = 0
+    """How far its wall clock is ahead of what virtual time says: time passed before it began, or the clock was set."""
+    outside: Outside = field(factory=Outside)
+
+    def wall_ms(self) -> int:
+        """The time; only while there is a process."""
+        return BEGINNING_MS + round(1000 * trio.current_time()) + self.ahead_ms
 
 
 class SeededEnv(VirtualEnv):
     """Virtual time, and everything else from a seed."""
 
-    def __init__(self, seed: object) -> None:
+    def __init__(self, seed: object, surroundings: Surroundings | None = None) -> None:
         super().__init__()
         self._seed = seed
+        self._surroundings = surroundings or Surroundings()
         self._ids = Random(f"{seed} ids")
+
+    def wall_ms(self) -> int:
+        return self._surroundings.wall_ms()
 
     def new_id(self) -> str:
         ms, bits = self.wall_ms(), self._ids.getrandbits(74)
@@ -83,6 +104,10 @@ class Place(ABC):
     def copy(self) -> Place:
         """What a kill would leave at this moment."""
 
+    @abstractmethod
+    def read(self) -> Contents:
+        """Its rows, read without the store's code."""
+
 
 class InMemory(Place):
     def __init__(self, store: MemoryStore | None = None) -> None:
@@ -93,6 +118,9 @@ class InMemory(Place):
 
     def copy(self) -> Place:
         return InMemory(deepcopy(self._store))
+
+    def read(self) -> Contents:
+        return read_tables(tables_of(self._store))
 
 
 class OnDisk(Place):
@@ -110,11 +138,15 @@ class OnDisk(Place):
 
     def copy(self) -> Place:
         copied = OnDisk(self._folder, next(self._copies))
+        copied._copies = self._copies  # no two are in one folder
         for path in self.path.parent.iterdir():
             # A lock ends with its process, and shared memory is made anew.
             if not path.name.endswith(("-shm", ".lock")):
                 shutil.copyfile(path, copied.path.parent / path.name)
         return copied
+
+    def read(self) -> Contents:
+        return read_database(self.path)
 
     def remove(self) -> None:
         shutil.rmtree(self.path.parent)
@@ -130,84 +162,31 @@ def looking_at(place: Place) -> Generator[Store, None, None]:
         store.close()
 
 
+LIMITS: Final = Limits(attempts_max=2)
+LONGEST: Final = 3 * LONG
+"""Virtual seconds: the courier walks past all recipients once an hour."""
+
+
 @asynccontextmanager
 async def serving(
-    store: Store, *, seed: object = 1, observers: Sequence[Observer] = ()
+    store: Store,
+    *,
+    seed: object = 1,
+    observers: Sequence[Observer] = (),
+    limits: Limits = LIMITS,
+    surroundings: Surroundings | None = None,
 ) -> AsyncGenerator[Runtime, None]:
     """A runtime over an open store, which it closes; the store is called inline. What hangs, fails."""
     inline = store if store.inline else FaultyStore(store, inline=True)
-    with trio.fail_after(LONG):
+    found = surroundings or Surroundings()
+    agents = {KIND: AgentKind(work, resources=found.outside)}
+    with trio.fail_after(LONGEST):
         async with open_runtime(
-            inline, agents={KIND: work}, limits=LIMITS, env=SeededEnv(seed), observers=observers
+            inline, agents=agents, limits=limits, env=SeededEnv(seed, found), observers=observers
         ) as runtime:
             yield runtime
-
-
-LIMITS: Final = Limits(attempts_max=2)
 
 
 async def calm() -> None:
     """Let whatever was begun come to its end."""
     await trio.sleep(CALM_SECONDS)
-
-
-async def work(turn: Turn) -> str:
-    """Do what the first word of the input says."""
-    word = turn.text.split()[0] if turn.text else ""
-    number = turn.state + 1 if isinstance(turn.state, int) else 1
-    turn.set_state(number)
-    turn.append(f"begun {turn.text}")
-    if word in _TRICKS:
-        return await _TRICKS[word](turn)
-    return f"did {turn.text}"
-
-
-async def _long(turn: Turn) -> str:
-    await trio.sleep(TURN_SECONDS)
-    return f"did {turn.text}"
-
-
-async def _fail(turn: Turn) -> str:
-    message = f"can't {turn.text}"
-    raise ValueError(message)
-
-
-async def _rest(turn: Turn) -> str:
-    return "stirred" if await turn.rest(TURN_SECONDS) else "rested"
-
-
-async def _listen(turn: Turn) -> str:
-    """Pass checkpoints until something was told, or long enough."""
-    told = list(await turn.checkpoint())
-    if not told:
-        await turn.rest(TURN_SECONDS)
-        told += await turn.checkpoint()
-    return f"heard {[str(each.content) for each in told]}"
-
-
-async def _step(turn: Turn) -> str:
-    """Two steps of one name, and a checkpoint before each: where nothing was told, the next step records it."""
-    await turn.checkpoint()
-    first = await turn.step("measure", _measure, turn.text)
-    await turn.checkpoint()
-    second = await turn.step("measure", _measure, "again")
-    return f"measured {first} and {second}"
-
-
-async def _once(turn: Turn) -> str:
-    return f"measured {await turn.step('pay', _measure, turn.text, on_unknown=_measure)}"
-
-
-async def _mail(turn: Turn) -> str:
-    turn.send("b", f"note of {turn.text}")
-    return f"told b {turn.text}"
-
-
-async def _measure(text: str) -> int:
-    await trio.sleep(1)
-    return len(text)
-
-
-_TRICKS: Final[Mapping[str, Callable[[Turn], Awaitable[str]]]] = {
-    "long": _long, "fail": _fail, "rest": _rest, "listen": _listen, "step": _step, "once": _once, "mail": _mail,
-}  # fmt: skip

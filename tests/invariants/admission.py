@@ -19,7 +19,7 @@ from tests.invariants.reading import open_rows
 TABLES: Final = frozenset(
     {
         "meta", "owner", "name", "head", "session", "agent_config", "input", "turn", "receipt", "document",
-        "continuity", "snapshot", "journal", "timer", "event", "blob",
+        "continuity", "snapshot", "journal", "timer", "operation", "event", "blob",
     }
 )  # fmt: skip
 """DESIGN.md section 5. None of them is a lane."""

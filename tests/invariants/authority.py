@@ -108,13 +108,13 @@ def check_i25_stale_holders_are_refused(seen: Evidence) -> Iterator[str]:
 
 
 def check_i26_counters_are_behind_what_they_stand_for(seen: Evidence) -> Iterator[str]:
-    newest = max(
-        [row.sequence for row in (seen.contents.inputs)] + [row.sequence for row in seen.contents.turns], default=0
-    )
+    contents = seen.contents
+    written = [row.sequence for row in contents.inputs] + [turn.sequence for turn in contents.turns]
+    newest = max(written + [sequence for sequence, _, _ in contents.events], default=0)
     if newest > seen.contents.sequence:
         yield f"sequence {newest} was written, and the counter says {seen.contents.sequence}"
     last: dict[int, int] = {}
-    waiting: set[tuple[int, int]] = set()
+    waiting: set[tuple[int, int, Lane]] = set()
     for row in seen.contents.inputs:
         if row.sender is None:
             continue
@@ -123,7 +123,7 @@ def check_i26_counters_are_behind_what_they_stand_for(seen: Evidence) -> Iterato
             if head is None or not last.get(row.sender, 0) < row.number <= head.sends:
                 yield f"message {row.number} of {seen.contents.name(row.sender)} is not counted, or out of order"
             last[row.sender] = row.number
-        pair = (row.sender, row.identity)
+        pair = (row.sender, row.identity, row.lane)
         if row.state is InputState.SENT:
             waiting.add(pair)
         elif pair in waiting and row.admission is not None:

@@ -1,11 +1,11 @@
-"""I1 to I28 of ``reference/runtime.md`` section 9.5, as DESIGN.md amends them, and who looks for each."""
+"""I1 to I28 of ``reference/runtime.md`` section 9.5, as DESIGN.md amends them, and our own: who looks for each."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import Final
 
-from tests.invariants import admission, authority, callers, receipts
+from tests.invariants import admission, agenda, authority, callers, receipts
 from tests.invariants.evidence import Check, Evidence
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -33,6 +33,12 @@ CHECKS: Final[tuple[Check, ...]] = (
     authority.check_i26_counters_are_behind_what_they_stand_for,
     receipts.check_i27_a_batch_ends_as_one,
     callers.check_i28_who_goes_away_cancels_nothing,
+    agenda.check_i29_every_request_that_ended_has_one_answer,
+    agenda.check_i30_nothing_is_taken_below_the_mail_floor,
+    agenda.check_i31_timers_belong_to_the_living,
+    agenda.check_i32_what_was_told_is_so,
+    agenda.check_i33_what_was_sent_is_counted_and_taken_in_order,
+    agenda.check_i34_operations_begin_and_end_once,
 )
 
 OF_ANY_WRITER: Final = frozenset({"i03", "i04", "i05", "i07", "i25"})

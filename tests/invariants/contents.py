@@ -36,6 +36,7 @@ class HeadSeen:
     sends: int
     is_buried: bool
     desired: Desired
+    mail_floor: int
 
     @property
     def is_agent(self) -> bool:
@@ -66,6 +67,9 @@ class InputSeen:
     key: str | None
     ending: bytes | None
     letter: int
+    kind: str
+    header: bytes | None
+    is_owed: bool
 
     @property
     def reason(self) -> str | None:
@@ -122,6 +126,12 @@ class Contents:
     """Identity, generation, version and token of each of the continuity facade's."""
     open_index: frozenset[int]
     """What the store finds when it looks for open inputs."""
+    timers: frozenset[tuple[int, str]] = field(default=frozenset())
+    """Of each timer, whose it is and its name."""
+    events: tuple[tuple[int, int, bytes], ...] = field(default=())
+    """Sequence, identity and body of each row that tells nothing but facts."""
+    event_floor: int = field(default=0)
+    """Events up to it may have been pruned."""
     tables: frozenset[str] = field(default=frozenset())
     """What its database consists of; empty for a memory store."""
 
@@ -139,6 +149,17 @@ class Contents:
     def proofs(self) -> Mapping[int, Proof]:
         """What each boundary says of its receipt, by its sequence."""
         return {turn.sequence: proof_of(turn) for turn in self.turns}
+
+    @cached_property
+    def facts(self) -> Mapping[int, tuple[int, list[dict[str, Any]]]]:
+        """What units told, in their order: by its sequence, whose row it is, and the facts."""
+        rows = [(sequence, identity, orjson.loads(body)) for sequence, identity, body in self.events]
+        rows += [
+            (turn.sequence, turn.identity, orjson.loads(turn.body).get("events", []))
+            for turn in self.turns
+            if b'"events":' in turn.body
+        ]
+        return {sequence: (identity, told) for sequence, identity, told in sorted(rows, key=lambda row: row[0])}
 
     @cached_property
     def consumed_by(self) -> Mapping[int, list[InputSeen]]:

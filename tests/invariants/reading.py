@@ -25,12 +25,12 @@ _LANES: Final = tuple(Lane)
 
 _HEADS: Final = """
 SELECT head.key, name.name, kind, token, generation, version, owner, digest, message_count, last_turn, sends,
-       tombstone, desired
+       tombstone, desired, mail_floor
   FROM head JOIN name ON name.key = head.key
 """
 _INPUTS: Final = """
 SELECT seq, identity, input_id, lane, state, admission, run, attempts, interruptions, not_before, position, turn,
-       sender, number, idempotency, ending, letter
+       sender, number, idempotency, ending, letter, kind, header, owed
   FROM input ORDER BY seq
 """
 _TURNS: Final = """
@@ -54,10 +54,17 @@ def read_database(path: str | Path) -> Contents:
 
 
 def _contents(location: str, database: Database) -> Contents:
-    incarnation, sequence, clean = database.execute("SELECT incarnation, sequence, clean FROM meta").fetchall()[0]
+    meta = database.execute("SELECT incarnation, sequence, clean, event_floor FROM meta").fetchall()[0]
+    incarnation, sequence, clean, event_floor = meta
     inputs = tuple(_input_of(row) for row in database.execute(_INPUTS))
     turns = tuple(_turn_of(row) for row in database.execute(_TURNS))
-    newest = max([row.sequence for row in inputs[-1:]] + [row.sequence for row in turns[-1:]], default=0)
+    events = tuple(
+        (row[0], row[1], row[2]) for row in database.execute("SELECT seq, identity, body FROM event ORDER BY 1")
+    )
+    newest = max(
+        [row.sequence for row in inputs[-1:]] + [row.sequence for row in turns[-1:]] + [row[0] for row in events[-1:]],
+        default=0,
+    )
     receipts: defaultdict[tuple[int, str], dict[int, int]] = defaultdict(dict)
     for identity, run, number, turn in database.execute("SELECT identity, run, sequence, turn FROM receipt"):
         receipts[identity, uuid_text(run)][number] = turn
@@ -79,14 +86,17 @@ def _contents(location: str, database: Database) -> Contents:
         journals=frozenset((identity, uuid_text(run)) for identity, run in journals),
         snapshots=tuple((row[0], row[1], row[2], row[3]) for row in snapshots),
         open_index=frozenset(row[0] for row in indexed),
+        timers=frozenset((row[0], row[1]) for row in database.execute("SELECT identity, name FROM timer")),
+        events=events,
+        event_floor=event_floor,
         tables=frozenset(row[0] for row in tables),
     )
 
 
 def _head_of(row: tuple[Any, ...]) -> HeadSeen:
-    *values, is_buried, desired = row
+    *values, is_buried, desired, mail_floor = row
     make: Any = HeadSeen
-    seen: HeadSeen = make(*values, bool(is_buried), Desired(desired))
+    seen: HeadSeen = make(*values, bool(is_buried), Desired(desired), mail_floor)
     return seen
 
 
@@ -99,12 +109,11 @@ def _turn_of(row: tuple[Any, ...]) -> TurnSeen:
 
 def _input_of(row: tuple[Any, ...]) -> InputSeen:
     seq, identity, input_id, lane, state, admission, run = row[:7]
-    *charges, turn, sender, number, key, ending, letter = row[7:]
+    *charges, turn, sender, number, key, ending, letter, kind, header, is_owed = row[7:]
     make: Any = InputSeen
     place = (_LANES[int(lane)], _STATES[int(state)], admission, None if run is None else uuid_text(run))
-    seen: InputSeen = make(
-        seq, identity, uuid_text(input_id), *place, *charges, turn or 0, sender, number, key, ending, letter
-    )
+    mail = (sender, number, key, ending, letter, kind, header, bool(is_owed))
+    seen: InputSeen = make(seq, identity, uuid_text(input_id), *place, *charges, turn or 0, *mail)
     return seen
 
 
@@ -131,6 +140,9 @@ def read_tables(tables: Tables) -> Contents:
             for generation, version in sorted(rows)
         ),
         open_index=frozenset(found),
+        timers=frozenset((key, name) for key, rows in tables.timers.items() for name in rows.rows),
+        events=tuple((sequence, row.identity, row.body) for sequence, row in sorted(tables.events.rows.items())),
+        event_floor=tables.event_floor,
     )
 
 
@@ -150,6 +162,7 @@ def _head_in(tables: Tables, key: IdentityKey) -> HeadSeen:
         row.sends,
         row.is_deleted,
         row.desired,
+        row.mail_floor,
     )
 
 
@@ -173,6 +186,9 @@ def _input_in(tables: Tables, sequence: int) -> InputSeen:
         given.idempotency_key,
         now.ending,
         now.letter,
+        given.kind.value,
+        given.header,
+        now.is_owed,
     )
 
 

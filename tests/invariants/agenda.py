@@ -1,0 +1,215 @@
+"""I29 to I34: requests and their answers, mail, timers, operations, and what units told of all that."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from meerkat_actors.records.headers import Origin
+from meerkat_actors.records.inputs import InputState, Lane
+from meerkat_actors.records.kinds import InputKind
+from meerkat_actors.records.status import Desired
+from tests.invariants.contents import OPEN, Contents, InputSeen
+from tests.invariants.evidence import Evidence
+
+_REQUEST: Final = InputKind.PEER_REQUEST.value
+_ANSWER: Final = InputKind.PEER_RESPONSE_TERMINAL.value
+_ENDED_AS: Final[Mapping[str, InputState]] = {
+    "InputAbandoned": InputState.ABANDONED,
+    "InputSuperseded": InputState.SUPERSEDED,
+    "InputCoalesced": InputState.COALESCED,
+    "InputNoted": InputState.CONSUMED,
+}
+_FORGETS_TIMERS: Final = frozenset({"GenerationBegan", "Destroyed"})
+_RAISES_FLOOR: Final = frozenset({"GenerationBegan", "Destroyed", "DesiredChanged"})
+
+
+def check_i29_every_request_that_ended_has_one_answer(seen: Evidence) -> Iterator[str]:
+    """To whoever asked. One that is open, or put off, has none yet; who was destroyed may get none."""
+    contents = seen.contents
+    answers = Counter(_answered(contents))
+    for row in contents.inputs:
+        recipient = contents.heads.get(row.identity)
+        if row.kind != _REQUEST or row.sender is None or (recipient is not None and not recipient.is_agent):
+            continue
+        asker = contents.heads.get(row.sender)
+        count = answers[row.input_id, row.sender, row.identity]
+        is_due = row.state not in OPEN and not row.is_owed
+        is_excused = asker is not None and asker.is_buried and not count
+        if count != is_due and not is_excused:
+            owed = ", and its answer is owed" if row.is_owed else ""
+            yield f"request {row.input_id} is {row.state}{owed}, and has {count} answers"
+        if row.is_owed and row.state is not InputState.CONSUMED:
+            yield f"request {row.input_id} is {row.state}, and its answer is owed"
+
+
+def _answered(contents: Contents) -> Iterator[tuple[str, int, int]]:
+    """Of each answer, the request, who asked, and who was asked; the runtime answers for those who don't."""
+    keys = {head.name: key for key, head in contents.heads.items()}
+    for row in contents.inputs:
+        if row.kind != _ANSWER or row.header is None:
+            continue
+        header = orjson.loads(row.header)
+        request = contents.by_id.get(header.get("request_id", ""))
+        if row.sender is not None:
+            yield header["request_id"], row.identity, row.sender
+        elif request is not None and header.get("origin") == Origin.SYSTEM.value:
+            # Whoever was asked may never have existed, and has no name then.
+            source = keys.get(header.get("source"), request.identity)
+            yield request.input_id, row.identity, source
+
+
+def check_i30_nothing_is_taken_below_the_mail_floor(seen: Evidence) -> Iterator[str]:
+    contents = seen.contents
+    for sequence, (identity, told) in contents.facts.items():
+        head = contents.heads.get(identity)
+        # The unit that raised the floor may have taken mail ahead of that.
+        if head is None or sequence <= head.mail_floor or any(fact["fact"] in _RAISES_FLOOR for fact in told):
+            continue
+        for input_id in _taken(told):
+            row = contents.by_id.get(input_id)
+            if row is not None and row.sequence <= head.mail_floor:
+                yield f"{head.name}: {input_id} is below its mail floor {head.mail_floor}, and was taken after that"
+
+
+def check_i31_timers_belong_to_the_living(seen: Evidence) -> Iterator[str]:
+    """Each was set, and neither dropped since, nor is it of a generation that is over."""
+    contents = seen.contents
+    for identity, name in contents.timers:
+        head = contents.heads.get(identity)
+        if head is None or head.is_buried or head.desired is Desired.DESTROYED:
+            yield f"{contents.name(identity)}: timer {name!r} has outlived its agent"
+    if contents.event_floor:
+        return
+    pending: dict[tuple[int, str], int] = {}
+    for identity, fact in _facts(contents):
+        timer = identity, str(fact.get("name"))
+        match fact["fact"]:
+            case "TimerSet":
+                pending[timer] = -1
+            case "TimerDropped":
+                pending.pop(timer, None)
+            case "TimerFired":
+                if timer not in pending:
+                    yield f"{contents.name(identity)}: timer {timer[1]!r} fired, and was not set"
+                elif fact["due_ms"] <= pending[timer]:
+                    yield f"{contents.name(identity)}: timer {timer[1]!r} fired twice for {fact['due_ms']}"
+                else:
+                    pending[timer] = fact["due_ms"] if fact["input_ids"] else pending[timer]
+            case kind if kind in _FORGETS_TIMERS:
+                pending = {each: due for each, due in pending.items() if each[0] != identity}
+            case _:
+                pass
+    for identity, name in sorted(contents.timers - pending.keys()):
+        yield f"{contents.name(identity)}: timer {name!r} is there, and nobody says that it was set"
+
+
+def check_i32_what_was_told_is_so(seen: Evidence) -> Iterator[str]:
+    """And once; and whatever no row says by itself was told."""
+    contents = seen.contents
+    rows = {row.sequence for row in contents.inputs} | {turn.sequence for turn in contents.turns}
+    for sequence, identity, body in contents.events:
+        if identity not in contents.heads or sequence in rows or not orjson.loads(body):
+            yield f"event {sequence} of {contents.name(identity)} is no unit's"
+    told = Counter((fact["fact"], input_id) for _, fact in _facts(contents) for input_id in _inputs_in(fact))
+    for identity, fact in _facts(contents):
+        for input_id in _inputs_in(fact):
+            row = contents.by_id.get(input_id)
+            wanted = _ENDED_AS.get(fact["fact"])
+            if row is None or row.identity != identity or row.admission is None:
+                yield f"{contents.name(identity)}: {fact['fact']} of {input_id}, which it did not admit"
+            elif wanted is not None and row.state is not wanted:
+                yield f"{contents.name(identity)}: {fact['fact']} of {input_id}, which is {row.state}"
+            if told[fact["fact"], input_id] > 1:
+                yield f"{contents.name(identity)}: {fact['fact']} of {input_id} was told twice"
+    if not contents.event_floor:
+        yield from _untold(contents, set(told))
+
+
+def _untold(contents: Contents, told: set[tuple[str, str]]) -> Iterator[str]:
+    of_states: dict[InputState, str] = {state: kind for kind, state in _ENDED_AS.items()}
+    del of_states[InputState.CONSUMED]
+    for row in contents.inputs:
+        head = contents.heads.get(row.identity)
+        if head is None or not head.is_agent or row.admission is None:
+            continue
+        if row.sender is not None and ("MailTaken", row.input_id) not in told:
+            yield f"{head.name}: nobody was told that {row.input_id} was taken"
+        kind = of_states.get(row.state)
+        if kind is not None and not row.turn and (kind, row.input_id) not in told and not _is_in_receipt(contents, row):
+            yield f"{head.name}: nobody was told that {row.input_id} is {row.state}"
+
+
+def _is_in_receipt(contents: Contents, row: InputSeen) -> bool:
+    """Whether it ended with a turn that was interrupted, whose boundary says so."""
+    return any(
+        turn.run == row.run and row.input_id in contents.proofs[turn.sequence].contributors
+        for turn in contents.turns_of.get(row.identity, ())
+    )
+
+
+def check_i33_what_was_sent_is_counted_and_taken_in_order(seen: Evidence) -> Iterator[str]:
+    """The counter is the number of the last message; those of one pair and lane are admitted in their order."""
+    sent = Counter(row.sender for row in seen.contents.inputs if row.sender is not None)
+    for head in seen.contents.heads.values():
+        if head.sends != sent[head.key]:
+            yield f"{head.name}: counts {head.sends} messages, and there are {sent[head.key]}"
+    numbers: dict[int, int] = {}
+    admitted: dict[tuple[int, int, Lane], int] = {}
+    for row in seen.contents.inputs:
+        if row.sender is None:
+            continue
+        if row.number is not None:
+            if row.number != numbers.get(row.sender, 0) + 1:
+                yield f"{seen.contents.name(row.sender)}: message {row.number} after {numbers.get(row.sender, 0)}"
+            numbers[row.sender] = row.number
+        pair = (row.sender, row.identity, row.lane)
+        if row.admission is not None:
+            if row.admission < admitted.get(pair, 0):
+                yield f"{row.input_id} was admitted before an older message of {seen.contents.name(row.sender)}"
+            admitted[pair] = row.admission
+
+
+def check_i34_operations_begin_and_end_once(seen: Evidence) -> Iterator[str]:
+    """Their ends are numbered from 1, without a gap."""
+    begun = Counter[tuple[int, str]]()
+    ends: defaultdict[int, list[int]] = defaultdict(list)
+    ended = Counter[tuple[int, str]]()
+    for identity, fact in _facts(seen.contents):
+        operation = identity, str(fact.get("operation_id"))
+        match fact["fact"]:
+            case "OperationStarted":
+                begun[operation] += 1
+            case "OperationChanged" if ended[operation]:
+                yield f"{seen.contents.name(identity)}: operation {operation[1]} went on after its end"
+            case "OperationEnded":
+                ended[operation] += 1
+                ends[identity].append(fact["sequence"])
+            case _:
+                pass
+    if seen.contents.event_floor:
+        return
+    for (identity, operation_id), count in (begun + ended).items():
+        if begun[identity, operation_id] != 1 or ended[identity, operation_id] > 1:
+            yield f"{seen.contents.name(identity)}: operation {operation_id} began or ended {count} times in all"
+    for identity, sequences in ends.items():
+        if sequences != list(range(1, len(sequences) + 1)):
+            yield f"{seen.contents.name(identity)}: operations ended as {sequences}"
+
+
+def _facts(contents: Contents) -> Iterator[tuple[int, dict[str, Any]]]:
+    return ((identity, fact) for identity, told in contents.facts.values() for fact in told)
+
+
+def _taken(told: list[dict[str, Any]]) -> Iterator[str]:
+    return (input_id for fact in told if fact["fact"] == "MailTaken" for input_id in fact["input_ids"])
+
+
+def _inputs_in(fact: dict[str, Any]) -> list[str]:
+    """The inputs that a fact says something of, which it says of each only once."""
+    if fact["fact"] in _ENDED_AS:
+        return [fact["input_id"]]
+    return list(fact["input_ids"]) if fact["fact"] in {"MailTaken", "TimerFired"} else []
