@@ -160,9 +160,7 @@ def _return(
             source=recipient[: courier.limits.key_length_max],
         )
         # No limit of the user's: it is our own text, and short.
-        content = encode_json(
-            f"request returned: {abandoned}", what="response", bytes_max=COUNTER_MAX, depth_max=1
-        )  # fmt: skip
+        content = encode_json(f"request returned: {abandoned}", what="response", bytes_max=COUNTER_MAX, depth_max=1)
         input_id = derived_id(now_ms, mail.input_id, "returned")
         answer = PostInput(
             mail.sender, input_id, kind, content, content_digest(content), None, encode_header(header, kind)

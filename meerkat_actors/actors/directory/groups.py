@@ -12,7 +12,7 @@ from meerkat_actors.records.supervision import SupervisionGroup, require_apart
 
 
 @define(eq=False)
-class Watch:
+class GroupState:
     """One group, as its supervisors share it. Changed only by synchronous code."""
 
     group: SupervisionGroup
@@ -34,9 +34,9 @@ class Groups:
     """The groups of one runtime. Never waits."""
 
     def __init__(self, groups: Sequence[SupervisionGroup] = ()) -> None:
-        self._watches: dict[str, Watch] = {}
-        self._of: dict[str, Watch] = {}
-        self._ending: dict[AgentIdentity, Watch] = {}
+        self._states: dict[str, GroupState] = {}
+        self._of: dict[str, GroupState] = {}
+        self._ending: dict[AgentIdentity, GroupState] = {}
         for group in groups:
             self.set(group)
 
@@ -46,35 +46,35 @@ class Groups:
         Raises:
             InvalidValueError: a member is in another group.
         """
-        former = self._watches.get(group.name)
-        others = [watch.group for watch in self._watches.values() if watch is not former]
+        former = self._states.get(group.name)
+        others = [state.group for state in self._states.values() if state is not former]
         require_apart((*others, group))
-        watch = former or Watch(group)
-        for member in watch.group.members:
+        state = former or GroupState(group)
+        for member in state.group.members:
             self._of.pop(member, None)
-        watch.group, watch.crashes, watch.is_escalated = group, (), False
-        self._watches[group.name] = watch
-        self._of.update(dict.fromkeys(group.members, watch))
+        state.group, state.crashes, state.is_escalated = group, (), False
+        self._states[group.name] = state
+        self._of.update(dict.fromkeys(group.members, state))
 
-    def of(self, identity: AgentIdentity) -> Watch | None:
+    def of(self, identity: AgentIdentity) -> GroupState | None:
         """The group of an identity; None: it has none."""
         return self._of.get(identity)
 
-    def note_ending(self, identity: AgentIdentity, watch: Watch) -> None:
+    def note_ending(self, identity: AgentIdentity, state: GroupState) -> None:
         """The identity's owner was told to end, and the group waits for it."""
-        watch.ending.add(identity)
-        self._ending[identity] = watch
+        state.ending.add(identity)
+        self._ending[identity] = state
 
     def note_end(self, identity: AgentIdentity) -> None:
         """The identity's owner ended, or none is there: nobody has to wait for it. Idempotent."""
-        watch = self._ending.pop(identity, None)
-        if watch is not None:
-            watch.ending.discard(identity)
-            if not watch.ending:
-                watch.changed.unpark_all()
+        state = self._ending.pop(identity, None)
+        if state is not None:
+            state.ending.discard(identity)
+            if not state.ending:
+                state.changed.unpark_all()
 
     def forgive(self, identity: AgentIdentity) -> None:
         """The identity is repaired: where its whole group was given up, its crashes are forgotten."""
-        watch = self._of.get(identity)
-        if watch is not None and watch.is_escalated:
-            watch.crashes, watch.is_escalated = (), False
+        state = self._of.get(identity)
+        if state is not None and state.is_escalated:
+            state.crashes, state.is_escalated = (), False

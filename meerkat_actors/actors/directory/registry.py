@@ -305,6 +305,8 @@ class Directory:
                 self.clock.note(effect.due_ms)
         elif not isinstance(effect, SetDesired) or not takes_mail(effect.desired):
             self.returns.add(identity)
+        else:
+            self.clock.note(self._now_ms())  # looks passed its timers over
 
     def _rouse(self, entry: Entry) -> None:
         entry.is_leaving = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from meerkat_actors.actors.directory.groups import Watch
+from meerkat_actors.actors.directory.groups import GroupState
 from meerkat_actors.actors.directory.quarantine import broken_error
 from meerkat_actors.actors.directory.registry import Directory
 from meerkat_actors.actors.identity import (
@@ -107,9 +107,9 @@ async def _after_crash(
 ) -> tuple[float, ...]:
     """Wait until a successor may begin, or keep the identity apart. Returns the crashes that count for it alone."""
     identity, limits = entry.identity, around.limits
-    watch = directory.groups.of(identity)
-    if watch is not None:
-        _judge(directory, watch, identity, error, around)
+    state = directory.groups.of(identity)
+    if state is not None:
+        _judge(directory, state, identity, error, around)
         await _wait_for_group(directory, identity)
         return ()
     crashes = recent(crashes, trio.current_time(), limits.restart_window_seconds)
@@ -120,24 +120,26 @@ async def _after_crash(
     return crashes
 
 
-def _judge(directory: Directory, watch: Watch, identity: AgentIdentity, error: Exception, around: Surroundings) -> None:
+def _judge(
+    directory: Directory, state: GroupState, identity: AgentIdentity, error: Exception, around: Surroundings
+) -> None:
     """A member crashed: let others begin anew with it, or give the group up.
 
     Raises:
         SupervisionError: it is given up, and that is to end the runtime.
     """
-    group, now = watch.group, trio.current_time()
-    verdict = on_crash(group, watch.crashes, identity, now)
-    watch.crashes = verdict.crashes
+    group, now = state.group, trio.current_time()
+    verdict = on_crash(group, state.crashes, identity, now)
+    state.crashes = verdict.crashes
     if isinstance(verdict, GiveUp):
-        _escalate(directory, watch, identity, error, around)
+        _escalate(directory, state, identity, error, around)
         return
     restarted: list[AgentIdentity] = []
     for member in map(AgentIdentity, verdict.members):
-        if member != identity and not _restart(directory, watch, member):
+        if member != identity and not _restart(directory, state, member):
             continue
         restarted.append(member)
-        watch.begin_at[member] = max(watch.begin_at.get(member, now), now + verdict.after_seconds)
+        state.begin_at[member] = max(state.begin_at.get(member, now), now + verdict.after_seconds)
     around.observers.notify(
         GroupRestarted(
             group=group.name, identity=identity, members=tuple(restarted), after_seconds=verdict.after_seconds
@@ -145,33 +147,33 @@ def _judge(directory: Directory, watch: Watch, identity: AgentIdentity, error: E
     )
 
 
-def _restart(directory: Directory, watch: Watch, member: AgentIdentity) -> bool:
+def _restart(directory: Directory, state: GroupState, member: AgentIdentity) -> bool:
     """Let a sibling begin anew; False where there is nothing to begin anew."""
     # While the runtime leaves, their turns have their time to end.
     if directory.is_closing or not directory.is_live(member) or member in directory.quarantine:
         return False
-    if member not in watch.waiting:  # or it has ended already
+    if member not in state.waiting:  # or it has ended already
         directory.end_owner(member)
-        directory.groups.note_ending(member, watch)
+        directory.groups.note_ending(member, state)
     return True
 
 
 def _escalate(
-    directory: Directory, watch: Watch, identity: AgentIdentity, error: Exception, around: Surroundings
+    directory: Directory, state: GroupState, identity: AgentIdentity, error: Exception, around: Surroundings
 ) -> None:
-    group, told = watch.group, repr(error)
+    group, told = state.group, repr(error)
     around.observers.notify(
         GroupEscalated(group=group.name, identity=identity, error=told, escalation=group.escalation)
     )
     if group.escalation == "end_runtime":
         raise SupervisionError(group=group.name, identity=identity, error=told) from error
-    watch.is_escalated = True
+    state.is_escalated = True
     detail = f"group {group.name!r} crashed too often, the last time {identity}: {told}"
     for member in map(AgentIdentity, group.members):
         if member not in directory.quarantine:
             directory.quarantine.add(member, GROUP_ESCALATED, detail)
             directory.end_owner(member)
-    watch.changed.unpark_all()
+    state.changed.unpark_all()
 
 
 async def _wait_for_group(directory: Directory, identity: AgentIdentity) -> None:
@@ -179,21 +181,21 @@ async def _wait_for_group(directory: Directory, identity: AgentIdentity) -> None
 
     Cancelling the wait has no effect on the others.
     """
-    watch = directory.groups.of(identity)
-    if watch is None:
+    state = directory.groups.of(identity)
+    if state is None:
         return
-    watch.waiting.add(identity)
+    state.waiting.add(identity)
     try:
         await trio.lowlevel.checkpoint()
         while identity not in directory.quarantine:
-            if watch.ending:
-                await watch.changed.park()
+            if state.ending:
+                await state.changed.park()
                 continue
-            seconds = watch.begin_at.get(identity, 0) - trio.current_time()
+            seconds = state.begin_at.get(identity, 0) - trio.current_time()
             if seconds <= 0:
                 return
             with trio.move_on_after(seconds):
-                await watch.changed.park()
+                await state.changed.park()
     finally:
-        watch.waiting.discard(identity)
-        watch.begin_at.pop(identity, None)
+        state.waiting.discard(identity)
+        state.begin_at.pop(identity, None)
