@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.histories.processes import Opener
 from tests.histories.running import BENCHES
-from tests.histories.world import Opener
 
 
 @pytest.fixture(params=BENCHES)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import trio
 from attrs import Factory, define, frozen
 
 from meerkat_actors.records.ids import AgentIdentity, InputId, RunId
-from tests.histories.moves import Step
 
 
 class ViolationError(Exception):
@@ -20,7 +20,7 @@ class ViolationError(Exception):
         self.kind = kind
         """What stays the same while the history is made smaller."""
         self.detail = detail
-        self.steps: Sequence[Step] = ()
+        self.steps: Sequence[Any] = ()
         """The smallest history found that shows it, if it was looked for."""
 
 

@@ -17,12 +17,15 @@ from meerkat_actors.records.codec import (
     extend_chain,
 )
 from meerkat_actors.records.ids import AgentIdentity, InputId
+from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.outcomes import Consumed, ReceiptOutcome
 from meerkat_actors.records.status import Desired
+from meerkat_actors.records.stored_events import StoredEventKind
 from tests.histories.ledger import ALL, Page
 from tests.histories.moves import AGENTS
 from tests.histories.outside import Mailed, ViolationError
-from tests.histories.world import LONG, World
+from tests.histories.processes import LONG
+from tests.histories.world import World
 
 
 async def reckon(world: World) -> None:
@@ -30,7 +33,7 @@ async def reckon(world: World) -> None:
     outside = world.outside
     outside.never_hangs = True
     outside.open_gate()
-    world.kill_at = None
+    world.processes.spare()
     await _idle(world, "somebody stays busy")
     await world.look()
     world.raise_complaints()
@@ -137,19 +140,26 @@ def _check_mail(world: World, sender: AgentIdentity, rows: tuple[TurnRow, ...]) 
         receipt = decode_receipt(row)
         if receipt.outcome is ReceiptOutcome.COMPLETED and decode_consumed(row).text is not None:
             sent += world.outside.mailed.get(row.run_id, ())
+    store, require = world.ledger.store, world.outside.require
+    events = store.page_events(after=0, limit=ALL)
     for recipient in world.ledger.pages:
-        admitted = [
-            row.content
-            for row in world.ledger.store.page_inputs(recipient, after=None, limit=ALL, newest_first=False)
-            if row.sender == sender
+        told = [
+            row
+            for event in events
+            if event.kind is StoredEventKind.SENT and (event.identity, event.sender) == (recipient, sender)
+            if event.input_id is not None and (row := store.find_input(recipient, event.input_id)) is not None
         ]
         mine = [_canonical(mail.content) for mail in sent if mail.recipient == recipient]
+        require([row.content for row in told] == mine, "mail lost", f"{sender} to {recipient}: {mine}")
+        admitted = [row.admission for row in told if row.admission is not None]
+        require(admitted == sorted(admitted), "mail astray", f"{sender} to {recipient}: {admitted}")
         found = world.ledger.activation(recipient)
-        is_waiting = found is not None and found.has_mail
-        world.outside.require(admitted == mine[: len(admitted)], "mail astray", f"{sender} to {recipient}: {admitted}")
-        world.outside.require(
-            is_waiting or len(admitted) == len(mine), "mail lost", f"{sender} to {recipient}: {mine[len(admitted) :]}"
-        )
+        if found is not None and not found.has_mail:
+            # What may be taken no more is returned; that may be under way.
+            left = store.undeliverable_mail(recipient, absent_before_ms=0, limit=ALL)
+            waiting = {row.input_id for row in told if row.state is InputState.SENT}
+            lost = waiting - {each.mail.input_id for each in left}
+            require(not lost, "mail lost", f"{sender} to {recipient}: {lost}")
 
 
 def _canonical(value: object) -> bytes:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, Protocol, TypeVar, get_args
 
 import trio
 import trio.testing
 from attrs import Factory, define
 
+from meerkat_actors.records.leases import Ownership
 from meerkat_actors.records.outcomes import AbandonReason, Coalesced, Consumed, Noted, Superseded
 from meerkat_actors.records.status import Verb
 from meerkat_actors.store import MemoryStore, open_sqlite
 from meerkat_actors.store.sqlite.examining import examine
+from tests.actors.world import VirtualEnv
 from tests.histories.callers import Callers
 from tests.histories.choosing import History, choose_history
 from tests.histories.ledger import Ledger
 from tests.histories.moves import Ask, Move
 from tests.histories.outside import Life, Outside, ViolationError
+from tests.histories.processes import Opener
 from tests.histories.reckoning import reckon
 from tests.histories.scheduling import Watchdog, seeded
 from tests.histories.shrinking import TRIES_MAX, shrunk
-from tests.histories.world import Opener, SeededEnv, World
+from tests.histories.world import SeededEnv, World
 from tests.store.conftest import MEMORY_FOLDER
 
 STEPS_PER_ROUND: Final = 150
@@ -41,20 +45,42 @@ _ANSWERS: Final = (
     "NotReadyError", "DestroyedError", "BacklogFullError", "IdempotencyConflictError", "UnknownInputError",
 )  # fmt: skip
 
-Bench = Callable[[], Generator[Opener, None, None]]
+T = TypeVar("T")
 
 
-def memory() -> Generator[Opener, None, None]:
-    """A memory store, which outlives its processes."""
+class AnyHistory(Protocol):
+    """A world of a seed, and what happens in it."""
+
+    @property
+    def seed(self) -> str: ...
+    @property
+    def steps(self) -> Sequence[Any]: ...
+
+
+H = TypeVar("H", bound=AnyHistory)
+Bench = Callable[..., Generator[Opener, None, None]]
+"""Makes what opens a store; ``is_shared=True`` for several processes at a time, where a history may have them."""
+LEASE_SECONDS: Final = 60.0
+"""Of processes that share a store."""
+
+
+def memory(*, is_shared: bool = False) -> Generator[Opener, None, None]:
+    """A memory store, which outlives its processes; ``is_shared``: for several at a time."""
+    if is_shared:
+        yield MemoryStore(env=VirtualEnv(), ownership="shared", lease_seconds=LEASE_SECONDS).beside
+        return
     store = MemoryStore()
     yield lambda: store
 
 
-def sqlite() -> Generator[Opener, None, None]:
+def sqlite(*, is_shared: bool = False) -> Generator[Opener, None, None]:
     """A database without fsync, opened anew by each process; looked through at the end."""
+    ownership: Ownership = "shared" if is_shared else "exclusive"
     with tempfile.TemporaryDirectory(dir=MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None) as folder:
         path = Path(folder, "team.db")
-        yield lambda: open_sqlite(path, synchronous="normal")
+        yield lambda: open_sqlite(
+            path, synchronous="normal", ownership=ownership, lease_seconds=LEASE_SECONDS, env=VirtualEnv()
+        )
         found = examine(path)
         if found.findings:
             raise ViolationError(kind="doctor finds something", detail=str(found.findings[0]))
@@ -119,12 +145,20 @@ def run_history(history: History, bench: Bench = memory) -> Tally:
     Raises:
         ViolationError: something happened that must not.
     """
-    with contextmanager(bench)() as opener, seeded(history.seed):
+    return lived(history.seed, bench, partial(_live, history))
+
+
+def lived(seed: str, bench: Bench, live: Callable[[Opener, Watchdog], Awaitable[T]]) -> T:
+    """Live in virtual time, with the chance of a seed.
+
+    Raises:
+        ViolationError: something happened that must not.
+    """
+    with contextmanager(bench)() as opener, seeded(seed):
         watchdog = Watchdog()
         try:
             return trio.run(
-                _live,
-                history,
+                live,
                 opener,
                 watchdog,
                 clock=trio.testing.MockClock(autojump_threshold=0),
@@ -140,31 +174,42 @@ def run_round(seed: str, steps: int, bench: Bench = memory, *, tries_max: int = 
     Raises:
         ViolationError: something happened that must not; it tells the smallest history found that shows it.
     """
-    history = choose_history(seed, steps)
-    found = violation_of(history, bench)
-    if isinstance(found, Tally):
+    return lived_or_shrunk(
+        choose_history(seed, steps),
+        lambda history: run_history(history, bench),
+        lambda history, fails: shrunk(history, fails, tries_max),
+    )
+
+
+def lived_or_shrunk(history: H, live: Callable[[H], T], shrink: Callable[[H, Callable[[H], bool]], H]) -> T:
+    """What living through a history returns.
+
+    Raises:
+        ViolationError: something happened that must not; it tells the smallest history found that shows it.
+    """
+    found = _tried(history, live)
+    if not isinstance(found, ViolationError):
         return found
     last = found
 
-    def fails(some: History) -> bool:
+    def fails(some: H) -> bool:
         nonlocal last
-        again = violation_of(some, bench)
+        again = _tried(some, live)
         if isinstance(again, ViolationError) and again.kind == found.kind:
             last = again
             return True
         return False
 
-    smallest = shrunk(history, fails, tries_max)
-    told = f"{last.detail}\nin the round of seed {seed!r}; the smallest history found:\n{smallest}"
+    smallest = shrink(history, fails)
+    told = f"{last.detail}\nin the round of seed {history.seed!r}; the smallest history found:\n{smallest}"
     error = ViolationError(kind=found.kind, detail=told)
     error.steps = smallest.steps
     raise error
 
 
-def violation_of(history: History, bench: Bench) -> Tally | ViolationError:
-    """What goes wrong in a history, or what it did."""
+def _tried(history: H, live: Callable[[H], T]) -> T | ViolationError:
     try:
-        return run_history(history, bench)
+        return live(history)
     except ViolationError as error:
         return error
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
 from attrs import evolve
 
@@ -11,30 +11,42 @@ from tests.histories.choosing import History
 from tests.histories.moves import Admit, Again, Step
 from tests.store.unit_campaign_shrinking import fewer
 
+S = TypeVar("S")
+
 TRIES_MAX: Final = 600
 """Histories lived through, after which what is left is small enough."""
 
 
 def shrunk(history: History, fails: Callable[[History], bool], tries_max: int = TRIES_MAX) -> History:
     """The smallest history found that still ``fails``: fewer steps, then plainer ones."""
+    steps = smaller(history.steps, lambda steps: fails(evolve(history, steps=steps)), _plainer, tries_max)
+    return evolve(history, steps=steps)
+
+
+def smaller(
+    steps: tuple[S, ...],
+    fails: Callable[[tuple[S, ...]], bool],
+    plainer: Callable[[S], Iterable[S]],
+    tries_max: int = TRIES_MAX,
+) -> tuple[S, ...]:
+    """The smallest steps found that still ``fails``: fewer, then plainer ones, until neither helps."""
     tries = 0
 
-    def still_fails(steps: tuple[Step, ...]) -> bool:
+    def still_fails(steps: tuple[S, ...]) -> bool:
         nonlocal tries
         tries += 1
-        return tries <= tries_max and fails(evolve(history, steps=steps))
+        return tries <= tries_max and fails(steps)
 
-    steps = history.steps
     while True:
         before = steps
         steps = fewer(steps, still_fails)
         for place in range(len(steps)):
-            for plainer in _plainer(steps[place]):
-                if still_fails((*steps[:place], plainer, *steps[place + 1 :])):
-                    steps = (*steps[:place], plainer, *steps[place + 1 :])
+            for simple in plainer(steps[place]):
+                if still_fails((*steps[:place], simple, *steps[place + 1 :])):
+                    steps = (*steps[:place], simple, *steps[place + 1 :])
                     break
         if steps == before:
-            return evolve(history, steps=steps)
+            return steps
 
 
 def _plainer(step: Step) -> Iterator[Step]:

@@ -12,7 +12,7 @@ from meerkat_actors.records.inputs import InputRecord, InputState, Lane, Letter
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Consumed, Receipt, ReceiptOutcome
 from tests.actors.world import consumed, told
 from tests.histories.mortal import living
-from tests.histories.world import Opener
+from tests.histories.processes import Opener
 
 BOUND = ["left", "right"]
 

@@ -17,8 +17,8 @@ from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.runs import Run
 from meerkat_actors.store import MemoryStore
 from tests.histories.outside import ViolationError
+from tests.histories.processes import Opener
 from tests.histories.running import BENCHES, Tally, run_round
-from tests.histories.world import Opener
 
 STEPS = 120
 ROUNDS = {"memory": 12, "sqlite": 6}

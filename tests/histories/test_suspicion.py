@@ -16,7 +16,7 @@ from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Consumed
 from meerkat_actors.runtime import Runtime
 from meerkat_actors.store import Store
 from tests.histories.mortal import living
-from tests.histories.world import Opener
+from tests.histories.processes import Opener
 
 KILLS: Final = 100
 TURN_SECONDS: Final = 60.0

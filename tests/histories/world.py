@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import Final
 
 import trio
 import trio.testing
-from attrs import Factory, define
+from attrs import define, field
 
 from meerkat_actors.actors.turn import AgentKind
 from meerkat_actors.errors import DestroyedError, MeerkatError
 from meerkat_actors.machines.policy import Wake, policy_of
-from meerkat_actors.records.commits import CommitOutcome, Committed
-from meerkat_actors.records.effects import Unit
-from meerkat_actors.records.events import Event, IdentityBroke, OwnerCrashed, TurnStuck
+from meerkat_actors.records.events import IdentityBroke, OwnerCrashed, TurnStuck
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.status import Desired, IdentityStatus, Phase
-from meerkat_actors.runtime import Runtime, open_runtime
-from meerkat_actors.store import Store
-from tests.actors.faulty import broken
+from meerkat_actors.runtime import Runtime
 from tests.actors.world import VirtualEnv
 from tests.histories.agents import scripted
 from tests.histories.callers import Asking, Callers
 from tests.histories.choosing import History
 from tests.histories.ledger import Ledger
-from tests.histories.mortal import mortal
-from tests.histories.moves import AGENTS, SILENT_INTENT, Close, GiveUp, Kill, Moment, Move, Pass, Release, Step
-from tests.histories.outside import Life, Outside, ViolationError
+from tests.histories.moves import AGENTS, SILENT_INTENT, Close, GiveUp, Kill, Move, Pass, Release, Step
+from tests.histories.outside import Outside
+from tests.histories.processes import Opener, Processes
 from tests.histories.scheduling import Watchdog
-
-LONG: Final = 10_000.0
-"""Virtual seconds in which whatever is promised to end has ended."""
-Opener = Callable[[], Store]
-"""The same store again, for the next process."""
 
 
 class SeededEnv(VirtualEnv):
@@ -66,12 +56,19 @@ class World:
     callers: Callers
     nursery: trio.Nursery
     watchdog: Watchdog
-    runtime: Runtime | None = None
-    kill_at: Kill | None = None
-    commits_until_kill: int = 0
-    is_unclean: bool = False
-    """Whether the process before this one was killed."""
-    events: list[Event] = Factory(list[Event])
+    processes: Processes = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """No process has begun yet."""
+        kind = AgentKind(scripted(self.outside, self.ledger), silent_intents=(SILENT_INTENT,))
+        self.processes = Processes(
+            self.outside, self.opener, self.nursery, {"k": kind}, self.history.limits, self.env, self.ledger.note
+        )
+
+    @property
+    def runtime(self) -> Runtime | None:
+        """Of the process that is alive."""
+        return self.processes.runtime
 
     async def live(self, steps: Sequence[Step]) -> None:
         """Do every step, and look after each."""
@@ -86,20 +83,14 @@ class World:
 
     async def begin(self) -> None:
         """Let a process begin."""
-        life = self.outside.life
-        store = self.opener()
+        processes, store = self.processes, self.opener()
         self.ledger.store = store
         for name in AGENTS:
-            self.ledger.begin(AgentIdentity(name), self.env.wall_ms(), is_unclean=self.is_unclean)
-        began = trio.Event()
-        self.nursery.start_soon(self._run, life, self._mortal(store, life), began)
-        with trio.move_on_after(LONG):
-            await began.wait()
-        runtime = self.runtime
-        if life.is_dead:
+            self.ledger.begin(AgentIdentity(name), self.env.wall_ms(), is_unclean=processes.is_unclean)
+        if not await processes.begin(store):
             return
-        if runtime is None:
-            raise ViolationError(kind="a process does not begin", detail=str(life.number))
+        runtime = processes.runtime
+        assert runtime is not None
         self.callers.handles.clear()
         for name in AGENTS:
             try:
@@ -107,7 +98,7 @@ class World:
             except DestroyedError:
                 continue
             except MeerkatError:
-                if not life.is_dead:
+                if not self.outside.life.is_dead:
                     raise
 
     async def close(self) -> None:
@@ -135,15 +126,15 @@ class World:
 
     def raise_complaints(self) -> None:
         """Raise what was found, the first of it."""
-        for event in self.events:
+        for event in self.processes.events:
             if isinstance(event, OwnerCrashed | IdentityBroke | TurnStuck) and not self.outside.life.is_dead:
                 self.outside.complain(f"an agent's {type(event).__name__}", event)
-        self.events.clear()
+        self.processes.events.clear()
         if self.outside.complaints:
             raise self.outside.complaints[0]
 
     async def _do(self, move: Move) -> None:
-        outside, life = self.outside, self.outside.life
+        outside = self.outside
         match move:
             case Pass(seconds=seconds):
                 await trio.sleep(seconds)
@@ -155,10 +146,8 @@ class World:
                     pending[index % len(pending)].scope.cancel()
             case Close():
                 await self.close()
-            case Kill(moment=Moment.NOW):
-                life.kill()
             case Kill():
-                self._kill_at_commit(life, move)
+                self.processes.kill(move)
             case _:
                 self._call(move)
 
@@ -177,75 +166,13 @@ class World:
 
     async def _succeed(self) -> None:
         """Let the process end as it was told to, and another one begin."""
-        life = self.outside.life
-        life.is_leaving = True
-        life.leave.set()
-        with trio.move_on_after(LONG):
-            await life.ended.wait()
-        if not life.ended.is_set():
-            raise ViolationError(kind="a process does not end", detail=str(life.number))
-        self.is_unclean = life.is_dead
-        self.outside.kills += life.is_dead
-        await self.settle()
-        self.outside.life = Life(life.number + 1)
+        await self.processes.end()
         self.callers.check_waiting()
         self.raise_complaints()
-        self.runtime, self.kill_at = None, None
         await self.begin()
         for name in AGENTS:
             self.ledger.look(AgentIdentity(name))
         self.ledger.check_ends()
-
-    async def _run(self, life: Life, store: Store, began: trio.Event) -> None:
-        kind = AgentKind(scripted(self.outside, self.ledger), silent_intents=(SILENT_INTENT,))
-        try:
-            with life.scope:
-                async with open_runtime(
-                    store, agents={"k": kind}, limits=self.history.limits, env=self.env, observers=(self._observe,)
-                ) as runtime:
-                    self.runtime = runtime
-                    began.set()
-                    await life.leave.wait()
-        except* MeerkatError as group:
-            self.outside.require(life.is_dead, "a process ends by itself", repr(group.exceptions))
-        finally:
-            life.ended.set()
-            began.set()
-
-    def _observe(self, event: Event) -> None:
-        if not self.outside.life.is_dead:
-            self.events.append(event)
-
-    def _kill_at_commit(self, life: Life, kill: Kill) -> None:
-        self.kill_at, self.commits_until_kill = kill, kill.commits
-
-    def _mortal(self, inner: Store, life: Life) -> Store:
-        """The store of one process, which may die at a commit."""
-        store = mortal(inner, life)
-        require_alive = store.before_commit
-
-        def before(units: Sequence[Unit]) -> None:
-            require_alive(units)
-            self.commits_until_kill -= 1
-            if self._is_due(Moment.BEFORE):
-                life.kill()
-                raise broken()
-
-        def after(units: Sequence[Unit], outcomes: Sequence[CommitOutcome]) -> None:
-            for unit, outcome in zip(units, outcomes, strict=True):
-                if isinstance(outcome, Committed):
-                    self.ledger.note(unit)
-            if self._is_due(Moment.IN):
-                life.kill()
-                raise broken()
-            if self._is_due(Moment.AFTER):
-                life.kill()
-
-        store.before_commit, store.after_commit = before, after
-        return store
-
-    def _is_due(self, moment: Moment) -> bool:
-        return self.kill_at is not None and self.kill_at.moment is moment and self.commits_until_kill == 0
 
     def _check_status(self, identity: AgentIdentity, status: IdentityStatus) -> None:
         found = self.ledger.activation(identity)
