@@ -10,6 +10,7 @@ from typing import Final
 import click
 from attrs import asdict
 
+from meerkat_actors.cli.options import database_argument
 from meerkat_actors.cli.output import count_text, print_facts, print_json, size_text
 from meerkat_actors.records.backups import BackupReport
 from meerkat_actors.store.sqlite.backup import Watch, back_up
@@ -19,7 +20,7 @@ NOT_ALL_WELL: Final = 1
 
 
 @click.command(short_help="Copy DB to the new file TARGET, while it is used.")
-@click.argument("database", type=click.Path(), metavar="DB")
+@database_argument
 @click.argument("target", type=click.Path(), metavar="TARGET")
 @click.option("--quick", is_flag=True, help="Check the pages of the copy only, and not what doctor checks.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from meerkat_actors.cli.options import database_argument
 from meerkat_actors.cli.output import Column, Kind, Record, count_text, print_json, print_table
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.store.sqlite.examining import REMEDIES, Examination, Finding, Watch, examine
@@ -27,7 +28,7 @@ _ROWS_MAX: Final = 1_000
 
 
 @click.command(short_help="Look for damage in DB, and say what to do.")
-@click.argument("database", type=click.Path(), metavar="DB")
+@database_argument
 @click.option("--identity", metavar="NAME", help="Look at one agent, and leave out what belongs to the whole file.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: one for each finding, and a last one that sums up.")
 def doctor(database: str, identity: str | None, *, as_json: bool) -> int:

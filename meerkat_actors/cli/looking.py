@@ -13,6 +13,14 @@ import click
 from attrs import evolve
 
 from meerkat_actors.cli import paging, records
+from meerkat_actors.cli.options import (
+    any_identity_argument,
+    check_limit,
+    database_argument,
+    identity_argument,
+    json_option,
+    limit_option,
+)
 from meerkat_actors.cli.output import Column, Kind, Record, count_text, print_facts, print_json, print_table, size_text
 from meerkat_actors.errors import UnknownIdentityError
 from meerkat_actors.records.content import JSON
@@ -22,10 +30,6 @@ from meerkat_actors.records.runtime_events import Place
 from meerkat_actors.store import StoreReader, Survey, open_reader, owners_of
 from meerkat_actors.store.legible import legible
 from meerkat_actors.store.sqlite.pruning_sizes import Sizes, sizes_of
-
-LIMIT_MAX: Final = 1_000_000
-TABLE_MAX: Final = 10_000
-"""Rows of one table: it is laid out as a whole, 23 us and 0.2 kB a cell."""
 
 _SIZE_COLUMNS: Final = (
     Column(title="table", kind=Kind.WORD),
@@ -56,24 +60,10 @@ def _parse_number(_: click.Context, parameter: click.Parameter, number: str | No
     raise click.BadParameter(problem, param=parameter)
 
 
-_database = click.argument("database", type=click.Path(), metavar="DB")
-_identity = click.argument("identity")
-_limit = click.option(
-    "--limit", type=click.IntRange(1, LIMIT_MAX), default=20, show_default=True, metavar="N", help="Rows at most."
-)
-_json = click.option("--json", "as_json", is_flag=True, help="JSON lines, complete and unclipped.")
-
-
-def _check_limit(limit: int, *, as_json: bool) -> None:
-    if limit > TABLE_MAX and not as_json:
-        problem = f"a table has at most {TABLE_MAX:,} rows; use --json for more"
-        raise click.UsageError(problem)
-
-
 @click.command(short_help="Tell what is in DB, and who owns it now.")
-@_database
+@database_argument
 @click.option("--sizes", "with_sizes", is_flag=True, help="How much each table takes; reads the whole file.")
-@_json
+@json_option
 def status(database: str, *, with_sizes: bool, as_json: bool) -> None:
     """Tell what is in DB, and who owns it now."""
     with closing(open_reader(database)) as reader:
@@ -90,13 +80,13 @@ def status(database: str, *, with_sizes: bool, as_json: bool) -> None:
 
 
 @click.command(short_help="List the agents of DB.")
-@_database
+@database_argument
 @click.option("--after", metavar="NAME", callback=_parse_after, help="Begin behind this name.")
-@_limit
-@_json
+@limit_option
+@json_option
 def identities(database: str, *, after: AgentIdentity | None, limit: int, as_json: bool) -> None:
     """List the agents of DB in the order of their names."""
-    _check_limit(limit, as_json=as_json)
+    check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
         rows = paging.identities_from(reader, after, limit)
         if as_json:
@@ -110,13 +100,13 @@ def identities(database: str, *, after: AgentIdentity | None, limit: int, as_jso
 
 
 @click.command(short_help="List inputs, newest first.")
-@_database
-@click.argument("identity", required=False)
-@_limit
-@_json
+@database_argument
+@any_identity_argument
+@limit_option
+@json_option
 def inputs(database: str, identity: str | None, *, limit: int, as_json: bool) -> None:
     """List the inputs of IDENTITY, or of everybody in DB, newest first."""
-    _check_limit(limit, as_json=as_json)
+    check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
         if identity is None:
             pairs = iter(reader.latest_inputs(limit=limit))
@@ -135,16 +125,16 @@ def inputs(database: str, identity: str | None, *, limit: int, as_json: bool) ->
 
 
 @click.command(short_help="Show a transcript, newest message first.")
-@_database
-@_identity
+@database_argument
+@identity_argument
 @click.option(
     "--generation", type=click.IntRange(0, COUNTER_MAX), metavar="N", help="That of before a reset; default: now."
 )
-@_limit
-@_json
+@limit_option
+@json_option
 def history(database: str, identity: str, *, generation: int | None, limit: int, as_json: bool) -> None:
     """Show the transcript of IDENTITY, newest message first."""
-    _check_limit(limit, as_json=as_json)
+    check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
         name, now = _known(reader, identity)
         chosen = now if generation is None else Generation(generation)
@@ -158,13 +148,13 @@ def history(database: str, identity: str, *, generation: int | None, limit: int,
 
 
 @click.command(short_help="List what each turn consumed, newest first.")
-@_database
-@_identity
-@_limit
-@_json
+@database_argument
+@identity_argument
+@limit_option
+@json_option
 def receipts(database: str, identity: str, *, limit: int, as_json: bool) -> None:
     """List the receipts of IDENTITY, newest first: what each turn consumed, and the transcript after it."""
-    _check_limit(limit, as_json=as_json)
+    check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
         name, _ = _known(reader, identity)
         turns = islice(paging.turns_of(reader, name, limit), limit)
@@ -177,17 +167,17 @@ def receipts(database: str, identity: str, *, limit: int, as_json: bool) -> None
 
 
 @click.command(short_help="List inputs that were given up, oldest first.")
-@_database
+@database_argument
 @click.option("--identity", metavar="NAME", help="Of this agent only.")
-@_limit
-@_json
+@limit_option
+@json_option
 def dead_letters(database: str, identity: str | None, *, limit: int, as_json: bool) -> None:
     """List the dead letters of DB, oldest first: inputs that were given up though nobody asked for that.
 
     To try one again, or to drop it, takes a program that knows the kinds of its agents: runtime.redrive(ID) and
     runtime.drop(ID), with an id from here.
     """
-    _check_limit(limit, as_json=as_json)
+    check_limit(limit, as_json=as_json)
     name = None if identity is None else parse_identity(identity)
     with closing(open_reader(database)) as reader:
         heads = paging.letters_of(reader, name, limit)
@@ -202,21 +192,21 @@ def dead_letters(database: str, identity: str | None, *, limit: int, as_json: bo
 
 
 @click.command(short_help="List what happened in DB, oldest first.")
-@_database
+@database_argument
 @click.option(
     "--after",
     metavar="N",
     callback=_parse_number,
     help="Begin behind the event that is listed as N; default: the last ones.",
 )
-@_limit
-@_json
+@limit_option
+@json_option
 def events(database: str, *, after: Place | None, limit: int, as_json: bool) -> None:
     """List what happened in DB, oldest first: inputs, mail, turns, and what else was committed.
 
     What one commit did has one number: 17, or 17.1 and 17.2.
     """
-    _check_limit(limit, as_json=as_json)
+    check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
         begin = paging.before_last_events(reader, limit) if after is None else after
         rows = paging.events_from(reader, begin, limit)

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from meerkat_actors.cli.options import database_argument
 from meerkat_actors.cli.output import Column, Kind, Record, print_json, print_table, size_text
 from meerkat_actors.errors import StoreInUseError
 from meerkat_actors.records.env import SystemEnv
@@ -53,11 +54,12 @@ def _parse_age(_: click.Context, parameter: click.Parameter, text: str | None) -
 
 
 @click.command(short_help="Forget old content of DB, which nobody may be running.")
-@click.argument("database", type=click.Path(), metavar="DB")
+@database_argument
 @click.option("--keep-inputs", type=click.IntRange(0), metavar="N", help="Keep the last N inputs of each agent.")
 @click.option("--older-than", "age", metavar="AGE", callback=_parse_age, help="Keep inputs of this age: 12h, 30d, 8w.")
 @click.option("--dead-letters", is_flag=True, help="Forget what abandoned inputs said, too.")
 @click.option("--former-snapshots", is_flag=True, help="Forget the runtime facade's snapshot before the current one.")
+@click.option("--events-older-than", "events_age", metavar="AGE", callback=_parse_age, help="Forget events beyond AGE.")
 @click.option("--compact", is_flag=True, help="Then write the file anew, smaller; takes twice its room for a while.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be forgotten, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -65,6 +67,7 @@ def prune(
     database: str,
     keep_inputs: int | None,
     age: int | None,
+    events_age: int | None,
     *,
     dead_letters: bool,
     former_snapshots: bool,
@@ -80,7 +83,11 @@ def prune(
     if compact and dry_run:
         raise click.UsageError("--compact and --dry-run exclude each other")  # noqa: EM101 - shown as it is
     policy = PrunePolicy(
-        keep_inputs=keep_inputs, older_than_seconds=age, dead_letters=dead_letters, former_snapshots=former_snapshots
+        keep_inputs=keep_inputs,
+        older_than_seconds=age,
+        dead_letters=dead_letters,
+        former_snapshots=former_snapshots,
+        events_older_than_seconds=events_age,
     )
     report = _prune(database, policy, is_dry_run=dry_run, compacts=compact)
     if as_json:

@@ -11,7 +11,14 @@ from typing import Final, assert_never
 import click
 
 from meerkat_actors.cli import paging
-from meerkat_actors.cli.looking import LIMIT_MAX, TABLE_MAX
+from meerkat_actors.cli.options import (
+    LIMIT_MAX,
+    any_identity_argument,
+    check_limit,
+    database_argument,
+    json_option,
+    limit_option,
+)
 from meerkat_actors.cli.output import Column, Kind, Record, count_text, print_json, print_table
 from meerkat_actors.cli.records import text_of
 from meerkat_actors.records.agenda_codec import schedule_record
@@ -35,20 +42,16 @@ _COLUMNS: Final = (
 
 
 @click.command(short_help="List pending timers, with their due times.")
-@click.argument("database", type=click.Path(), metavar="DB")
-@click.argument("identity", required=False)
-@click.option(
-    "--limit", type=click.IntRange(1, LIMIT_MAX), default=20, show_default=True, metavar="N", help="Rows at most."
-)
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, complete and unclipped.")
+@database_argument
+@any_identity_argument
+@limit_option
+@json_option
 def schedules(database: str, identity: str | None, *, limit: int, as_json: bool) -> None:
     """List the pending timers of IDENTITY, or of everybody in DB, in the order of their names.
 
     Due times are those of this machine's clock and time zone.
     """
-    if limit > TABLE_MAX and not as_json:
-        problem = f"a table has at most {TABLE_MAX:,} rows; use --json for more"
-        raise click.UsageError(problem)
+    check_limit(limit, as_json=as_json)
     with closing(open_reader(database)) as reader:
         timers = islice(_timers(reader, identity), limit)
         schedules = paging.made(reader, lambda pair: schedule_record(*pair), timers)

@@ -82,6 +82,15 @@ def test_an_age_keeps_what_is_younger(team: Path) -> None:
     assert forgotten(pruned(team, "--older-than", "0s")) == 4
 
 
+def test_events_go_by_their_age_and_by_nothing_else(team: Path) -> None:
+    def events(*arguments: object) -> int:
+        return int(pruned(team, *arguments)["events"]["rows"])
+
+    assert events("--older-than", "0s", "--dry-run") == 0
+    assert events("--events-older-than", "30d", "--dry-run") == 0
+    assert events("--events-older-than", "0s") > 0
+
+
 def test_a_dry_run_tells_the_same_and_changes_no_byte(team: Path) -> None:
     files = {path.name: path.read_bytes() for path in team.parent.iterdir()}
     would = pruned(team, "--keep-inputs", 1, "--dry-run")
