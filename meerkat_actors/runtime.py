@@ -27,7 +27,7 @@ from meerkat_actors.facades import AsyncContinuityStore, AsyncRuntimeStore
 from meerkat_actors.facades.backups import Backups
 from meerkat_actors.facades.pruning import prune_store
 from meerkat_actors.handles import AgentHandle, DeadLetters, Reach
-from meerkat_actors.handles.arguments import Synchronous, bounds_of, kinds_of, source_of
+from meerkat_actors.handles.arguments import Synchronous, bounds_of, kinds_of, require_trio, source_of, wiring_of
 from meerkat_actors.listings import IdentityListing, LetterListing
 from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.backups import BackupCheck, BackupReport
@@ -299,9 +299,10 @@ async def open_runtime(
         StoreError: the store can't be opened, or failed while in use.
         SupervisionError: a group crashed too often, and was to end the runtime.
     """
+    require_trio()
     kinds = kinds_of({} if agents is None else agents)
     bounds, environment, told = bounds_of(limits), env or SystemEnv(), Observers(observers)
-    counters = Counters()
+    counters, wires = Counters(), wiring_of(wiring)
     directory, events, streams = Directory(bounds, told, parse_groups(groups)), EventHub(bounds), StreamHub(bounds)
 
     def after_commit(units: list[Unit]) -> None:
@@ -326,7 +327,7 @@ async def open_runtime(
                 observers=told,
                 counters=counters,
                 pending=await storage.read(lambda opened: opened.identities_with_work()),
-                wiring=wiring,
+                wiring=wires,
                 publish=streams.publish,
             ),
         ):

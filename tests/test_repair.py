@@ -16,7 +16,7 @@ from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.supervision import SupervisionGroup
 from meerkat_actors.store import MemoryStore
-from tests.actors.group_world import CrashingStore, Doors, directory_of, grouped, handle_of, quarantined, team
+from tests.actors.group_world import CrashingStore, Doors, grouped, quarantined, team
 from tests.actors.world import LONG, Gate, VirtualEnv, echo, gathered, passes, said, silent, told, until
 
 CRASHES = Limits().restarts_max + 1
@@ -114,7 +114,7 @@ async def test_a_kind_that_is_still_unknown_breaks_the_agent_again(autojump_cloc
             await runtime.agent("a")
         for _ in range(2):
             with pytest.raises(IdentityBrokenError, match="unknown_kind: kind 'old' is not registered"):
-                await handle_of(runtime, "a").repair()
+                await runtime.repair("a")
             assert quarantined(runtime) == [("a", "unknown_kind")]
 
 
@@ -126,9 +126,9 @@ async def test_rows_that_are_still_rotten_break_the_agent_again_until_they_are_m
         with pytest.raises(IdentityBrokenError):
             await runtime.agent("a", kind="echo")
         with pytest.raises(IdentityBrokenError, match="two runs at once"):
-            await handle_of(runtime, "a").repair()
+            await runtime.repair("a")
         store.is_rotten = False
-        await handle_of(runtime, "a").repair()
+        await runtime.repair("a")
         assert (await (await runtime.agent("a", kind="echo")).ask("x")).text == "x"
 
 
@@ -147,7 +147,7 @@ async def test_an_owner_that_still_crashes_as_it_begins_breaks_the_agent_again(
         with pytest.raises(IdentityBrokenError):
             await runtime.agent("a", kind="echo")
         with pytest.raises(IdentityBrokenError, match=r"owner_crashed: KeyError\('odd'\)"):
-            await handle_of(runtime, "a").repair()
+            await runtime.repair("a")
         assert quarantined(runtime) == [("a", "owner_crashed")]
 
 
@@ -261,12 +261,12 @@ async def test_who_is_quarantined_is_listed_in_the_order_of_breaking_with_what_t
             store.crashes[name] = CRASHES
             await agent.send("x")
             await trio.sleep(10)
-        records = directory_of(runtime).quarantine.records()
+        records = runtime.quarantined()
         assert [each.identity for each in records] == ["b", "c", "a"]
         assert all("AssertionError" in each.detail for each in records)
         assert {each.remedy for each in records} == {"mend what made its owner fail, then repair() it"}
         await agents["c"].repair()
-        assert [each.identity for each in directory_of(runtime).quarantine.records()] == ["b", "a"]
+        assert [each.identity for each in runtime.quarantined()] == ["b", "a"]
 
 
 async def test_after_its_end_a_runtime_repairs_nothing(autojump_clock: trio.testing.MockClock) -> None:

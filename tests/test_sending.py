@@ -78,7 +78,7 @@ async def test_what_is_said_of_an_input_is_kept_with_it(autojump_clock: trio.tes
     ("options", "problem"),
     [
         ({"kind": "promt"}, r"kind='promt': use one of 'prompt', 'peer_message', .*'operation'$"),
-        ({"kind": None}, r"kind=None: leave it out for a prompt"),
+        ({"kind": None}, r"kind=None: leave it out for the usual one"),
         ({"kind": 7}, r"kind=7: use one of"),
         ({"mode": "push"}, r"mode='push': use one of 'queue', 'steer'$"),
         ({"origin": "me"}, r"origin='me': use one of 'operator', 'peer', 'flow', 'system', 'external'$"),

@@ -69,6 +69,14 @@ class StreamHub:
         self._home.check(identity)
         return StreamFeed(self, identity, self._limits.events_buffer)
 
+    def check_home(self, identity: AgentIdentity) -> None:
+        """Refuse a caller from elsewhere.
+
+        Raises:
+            UsageError: the runtime lives in another thread or process.
+        """
+        self._home.check(identity)
+
     def admit(self, feed: StreamFeed) -> None:
         """Tell a listener, until it is dismissed.
 
@@ -148,8 +156,10 @@ class StreamFeed(AsyncIterator[StreamPiece]):
         """The next piece. Cancelling the wait loses nothing: the same piece is next, unless its room is needed.
 
         Raises:
-            UsageError: outside its ``async with`` block.
+            UsageError: inside a turn; outside its ``async with`` block; or the runtime lives elsewhere.
         """
+        refuse_inside_turn("stream")
+        self._hub.check_home(self.identity)
         if not self._has_begun:
             raise UsageError(problem=f"{self.identity}: listen first: async with agent.stream() as pieces")
         await trio.lowlevel.checkpoint()

@@ -215,7 +215,8 @@ class IdentityBrokenError(RejectedError):
         super().__init__(identity=identity, reason=reason, detail=detail)
 
     def __str__(self) -> str:
-        return f"{self.identity}: broken ({self.reason}: {self.detail}); nothing was written; repair it and reopen"
+        why = f"{self.reason}: {self.detail}"
+        return f"{self.identity}: broken ({why}); nothing was written; mend the cause, then repair() it"
 
 
 class StoreInUseError(RejectedError):

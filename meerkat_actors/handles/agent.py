@@ -7,10 +7,11 @@ from typing import Unpack
 
 from meerkat_actors.actors.streams import StreamFeed
 from meerkat_actors.actors.turn import refuse_inside_turn
+from meerkat_actors.actors.turn.heading import parse_kind
 from meerkat_actors.errors import InvalidValueError, TurnAbandonedError, UsageError
 from meerkat_actors.handles.governing import Governing
 from meerkat_actors.handles.operations import Operations
-from meerkat_actors.handles.options import SendOptions, SteerOptions, parse_kind
+from meerkat_actors.handles.options import SendOptions, SteerOptions
 from meerkat_actors.handles.scheduling import Timing, drop_schedule, send_at, set_schedule
 from meerkat_actors.handles.sending import admit, admit_and_wait, make_send
 from meerkat_actors.handles.waiting import cancel_input, wait_for
@@ -226,7 +227,7 @@ class AgentHandle(Governing):
     @property
     def operations(self) -> Operations:
         """What goes on beside the agent's turns, and ends."""
-        return Operations(self._identity, self._reach, self._reach.waiting_for_all)
+        return Operations(self._identity, self._reach)
 
     def stream(self) -> StreamFeed:
         """What the agent's turns say by ``turn.stream`` from now on: for ``async with``, then ``async for``.

@@ -10,6 +10,7 @@ import trio
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.actors.turn import refuse_inside_turn
+from meerkat_actors.actors.turn.heading import parse_flag
 from meerkat_actors.errors import (
     InvalidValueError,
     OperationWaitEndedError,
@@ -44,11 +45,9 @@ class Operations:
     that end before it is worked on; its turns find them in ``turn.completions``.
     """
 
-    def __init__(self, identity: AgentIdentity, reach: Reach, waiting: set[AgentIdentity]) -> None:
-        """``waiting``: for which agents of the runtime somebody waits for several operations; shared by all handles."""
+    def __init__(self, identity: AgentIdentity, reach: Reach) -> None:
         self._identity = identity
         self._reach = reach
-        self._waiting = waiting
 
     def __repr__(self) -> str:
         return f"<Operations of {self._identity}>"
@@ -86,7 +85,7 @@ class Operations:
         """
         parse_key(name, what="operation name", length_max=self._reach.limits.key_length_max)
         chosen = OperationId(self._reach.env.new_id()) if operation_id is None else parse_operation_id(operation_id)
-        is_external, is_provisioning = _flag("external", external), _flag("provisioning", provisioning)
+        is_external, is_provisioning = parse_flag("external", external), parse_flag("provisioning", provisioning)
         status = OperationStatus.PROVISIONING if is_provisioning else OperationStatus.RUNNING
         operation = Operation(chosen, name, _kind(kind), status, is_external)
         slot: ReplySlot[Operation] = ReplySlot()
@@ -171,12 +170,13 @@ class Operations:
         """
         refuse_inside_turn("wait_all")
         asked = _distinct(self._identity, operation_ids)
-        if self._identity in self._waiting:
+        waiting = self._reach.waiting_for_all
+        if self._identity in waiting:
             raise UsageError(
                 problem=f"{self._identity}: somebody waits for several of its operations already;"
                 " wait for each with wait(), or let the other end first"
             )
-        self._waiting.add(self._identity)
+        waiting.add(self._identity)
         slots: dict[OperationId, ReplySlot[Operation]] = {}
         try:
             ended = await self._watch(asked, slots)
@@ -184,7 +184,7 @@ class Operations:
                 ended[operation_id] = await self._told(operation_id, slot)
             return tuple(operation_record(ended[operation_id]) for operation_id in asked)
         finally:
-            self._waiting.discard(self._identity)
+            waiting.discard(self._identity)
             for slot in slots.values():
                 slot.is_given_up = True
 
@@ -317,9 +317,3 @@ def _kind(kind: object) -> OperationKind:
             problem=f"kind={shown(kind)}: use 'background' or 'member'; turn.when_all makes barriers"
         )
     return OperationKind(kind)
-
-
-def _flag(name: str, value: object) -> bool:
-    if type(value) is not bool:
-        raise InvalidValueError(problem=f"{name}={shown(value)}: use True or False")
-    return value

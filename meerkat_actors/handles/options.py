@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 from attrs import evolve
 
-from meerkat_actors.errors import InvalidValueError
-from meerkat_actors.machines.admission import refusal
+from meerkat_actors.actors.turn.heading import check_admissible, check_options, parse_flag, parse_text, parse_word
 from meerkat_actors.records.headers import DEFAULT_HEADERS, Durability, Header, Mode, Origin, ResponseStatus
-from meerkat_actors.records.ids import InputId, parse_input_id, parse_key, shown
+from meerkat_actors.records.ids import InputId, parse_input_id
 from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.limits import Limits
-
-W = TypeVar("W", bound=StrEnum)
 
 
 class SteerOptions(TypedDict, total=False):
@@ -51,20 +47,6 @@ class SendOptions(SteerOptions, total=False):
     """How it joins the agent's work."""
 
 
-def parse_kind(kind: InputKind | str) -> InputKind:
-    """Let a kind in.
-
-    Raises:
-        InvalidValueError: there is no such kind.
-    """
-    if type(kind) is InputKind:
-        return kind
-    known = _word(InputKind, "kind", kind)
-    if known is None:
-        raise InvalidValueError(problem="kind=None: leave it out for a prompt")
-    return known
-
-
 def header_of(kind: InputKind, options: SendOptions, limits: Limits) -> Header | None:
     """What an input of that kind says of itself; None when that is its kind's default.
 
@@ -73,17 +55,11 @@ def header_of(kind: InputKind, options: SendOptions, limits: Limits) -> Header |
         RejectedInputError: nothing of that kind may say that of itself.
         TypeError: there is no such option.
     """
-    unknown = options.keys() - SendOptions.__annotations__.keys()
-    if unknown:
-        # As Python says it: no signature lists them.
-        problem = f"unexpected keyword argument {min(unknown)!r}"
-        raise TypeError(problem)
+    check_options(options, SendOptions)
     default = DEFAULT_HEADERS[kind]
     header = _header(default, options, limits.key_length_max)
     said = None if header == default else header
-    error = refusal(kind, said)
-    if error is not None:
-        raise error
+    check_admissible(kind, said)
     return said
 
 
@@ -91,38 +67,20 @@ def _header(default: Header, options: SendOptions, length_max: int) -> Header:
     request_id = options.get("request_id")
     return evolve(
         default,
-        origin=_word(Origin, "origin", options.get("origin")) or default.origin,
-        source=_text("source", options.get("source"), length_max),
-        durability=_word(Durability, "durability", options.get("durability")) or default.durability,
+        origin=parse_word(Origin, "origin", options.get("origin")) or default.origin,
+        source=parse_text("source", options.get("source"), length_max),
+        durability=parse_word(Durability, "durability", options.get("durability")) or default.durability,
         in_transcript=_flag("in_transcript", options.get("in_transcript")),
         for_operators=_flag("for_operators", options.get("for_operators")),
-        supersession_key=_text("supersession key", options.get("supersession_key"), length_max),
-        correlation_id=_text("correlation id", options.get("correlation_id"), length_max),
-        mode=_word(Mode, "mode", options.get("mode")),
+        supersession_key=parse_text("supersession key", options.get("supersession_key"), length_max),
+        correlation_id=parse_text("correlation id", options.get("correlation_id"), length_max),
+        mode=parse_word(Mode, "mode", options.get("mode")),
         wakes=_flag("wakes", options.get("wakes")),
-        intent=_text("intent", options.get("intent"), length_max),
+        intent=parse_text("intent", options.get("intent"), length_max),
         request_id=None if request_id is None else parse_input_id(request_id),
-        status=_word(ResponseStatus, "status", options.get("status")),
+        status=parse_word(ResponseStatus, "status", options.get("status")),
     )
 
 
-def _word(words: type[W], name: str, value: str | None) -> W | None:
-    if value is None:
-        return None
-    try:
-        return words(value)
-    except ValueError:
-        known = ", ".join(repr(word.value) for word in words)
-        raise InvalidValueError(problem=f"{name}={shown(value)}: use one of {known}") from None
-
-
-def _text(what: str, value: str | None, length_max: int) -> str | None:
-    return None if value is None else parse_key(value, what=what, length_max=length_max)
-
-
 def _flag(name: str, value: object) -> bool:
-    if value is None:
-        return True
-    if type(value) is not bool:
-        raise InvalidValueError(problem=f"{name}={shown(value)}: use True or False")
-    return value
+    return value is None or parse_flag(name, value)

@@ -30,7 +30,7 @@ class Reach:
     limits: Limits
     streams: StreamHub
     waiting_for_all: set[AgentIdentity] = Factory(set[AgentIdentity])
-    """For which agents somebody waits for several operations."""
+    """For which agents somebody waits for several operations; of all handles of the runtime together."""
 
     async def ask(
         self, identity: AgentIdentity, command: Command, slot: ReplySlot[T], *, wants_outcome: bool = False

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import evolve, frozen
 
 from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.actors.turn.heading import parse_kind
+from meerkat_actors.actors.turn.planning import EPOCH
 from meerkat_actors.errors import InvalidValueError, UsageError
-from meerkat_actors.handles.options import SendOptions, header_of, parse_kind
+from meerkat_actors.handles.options import SendOptions, header_of
 from meerkat_actors.handles.reach import Reach
 from meerkat_actors.machines.firing import CATCH_UP_MAX
 from meerkat_actors.machines.recurrence import next_due_ms
@@ -23,12 +25,12 @@ from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.schedules import Cron, Every, Once, Overlap, Plan, Rule, ScheduleRecord
 from meerkat_actors.records.timers import Timer
+from meerkat_actors.store.agenda_fitting import TIMER_NAME_MAX
 
 EVERY_SECONDS_MIN: Final = 1.0
 """The shortest interval: a timer starts within a second of its time, so a shorter one would promise what it can't."""
 _EVERY_SECONDS_MAX: Final = 1e9
 """Some 31 years, as all waits of ours: any date plus it stays far below 2^63 milliseconds."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _MISFIRES: Final = {"skip": 0, "once": 1}
 _UTC: Final = "UTC"
@@ -56,7 +58,7 @@ async def set_schedule(
     options: SendOptions,
 ) -> ScheduleRecord:
     """Let a timer be due, and wait until that is durable. See ``AgentHandle.schedule``."""
-    _parse_schedule_name(reach, name)
+    name = _parse_schedule_name(reach, name)
     kind = parse_kind(kind)
     rule, due_ms = _parse_rule(timing, reach.env.wall_ms())
     catch_up = _parse_misfire(timing.misfire)
@@ -105,7 +107,7 @@ def parse_timer_name(reach: Reach, name: str) -> str:
     Raises:
         InvalidValueError: another form.
     """
-    return parse_key(name, what="timer name", length_max=reach.limits.key_length_max)
+    return parse_key(name, what="timer name", length_max=min(reach.limits.key_length_max, TIMER_NAME_MAX))
 
 
 def parse_time(at: object, what: str = "at") -> int:
@@ -118,7 +120,7 @@ def parse_time(at: object, what: str = "at") -> int:
         told = "a datetime without a time zone" if isinstance(at, datetime) else shown(at)
         problem = f"{what}={told}: use a datetime with a time zone, such as datetime.now(UTC) + timedelta(hours=1)"
         raise InvalidValueError(problem=problem)
-    return max((at - _EPOCH) // _MS, 0)
+    return max((at - EPOCH) // _MS, 0)
 
 
 async def _set(reach: Reach, identity: AgentIdentity, name: str, due_ms: int, plan: Plan) -> ScheduleRecord:
@@ -133,11 +135,12 @@ def _encoded(reach: Reach, content: JSON) -> bytes:
     return encode_json(content, what="content", bytes_max=limits.content_bytes_max, depth_max=limits.json_depth_max)
 
 
-def _parse_schedule_name(reach: Reach, name: str) -> None:
-    parse_timer_name(reach, name)
+def _parse_schedule_name(reach: Reach, name: str) -> str:
+    name = parse_timer_name(reach, name)
     if is_uuid(name):
         # It would replace what somebody waits for.
         raise InvalidValueError(problem=f"{shown(name)} is no schedule's name: ids are those of send(at=)")
+    return name
 
 
 def _parse_rule(timing: Timing, now_ms: int) -> tuple[Rule, int]:

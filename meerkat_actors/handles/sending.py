@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meerkat_actors.actors.identity import answer_posting
 from meerkat_actors.actors.reply import ReplySlot
+from meerkat_actors.actors.turn.heading import parse_kind
 from meerkat_actors.errors import (
     AlreadyOwnedError,
     RejectedError,
@@ -12,7 +13,7 @@ from meerkat_actors.errors import (
     UsageError,
     WaitEndedError,
 )
-from meerkat_actors.handles.options import SendOptions, header_of, parse_kind
+from meerkat_actors.handles.options import SendOptions, header_of
 from meerkat_actors.handles.reach import Reach
 from meerkat_actors.handles.waiting import wait_for
 from meerkat_actors.machines.admitting import promises

@@ -30,7 +30,7 @@ _DROPPED: Final = Abandoned(AbandonReason.CANCELLED, "its timer was dropped befo
 
 
 @frozen
-class Pending:
+class _Pending:
     """An input that a timer is yet to admit."""
 
     due_ms: int
@@ -43,7 +43,7 @@ async def wait_for(reach: Reach, identity: AgentIdentity, input_id: InputId) -> 
         found = await _find(reach, identity, input_id, was_pending=was_pending)
         if isinstance(found, Outcome):
             return found
-        if isinstance(found, Pending):
+        if isinstance(found, _Pending):
             was_pending = True
             await _until_due(reach, identity, input_id, found)
             continue
@@ -71,7 +71,7 @@ async def cancel_input(reach: Reach, identity: AgentIdentity, input_id: InputId)
         found = await _find(reach, identity, input_id, was_pending=was_pending)
         if isinstance(found, Outcome):
             return found
-        if isinstance(found, Pending):
+        if isinstance(found, _Pending):
             was_pending = True
             dropped: ReplySlot[None] = ReplySlot()
             await reach.ask(identity, DropSchedule(input_id), dropped)
@@ -83,7 +83,7 @@ async def cancel_input(reach: Reach, identity: AgentIdentity, input_id: InputId)
         # As above.
 
 
-async def _until_due(reach: Reach, identity: AgentIdentity, input_id: InputId, pending: Pending) -> None:
+async def _until_due(reach: Reach, identity: AgentIdentity, input_id: InputId, pending: _Pending) -> None:
     """Wait until an input may have been admitted, or its timer be dropped: looked at again now and then.
 
     Its owner can't tell: whether it fired the timer before it was asked, it forgets with the input.
@@ -97,7 +97,7 @@ async def _until_due(reach: Reach, identity: AgentIdentity, input_id: InputId, p
 
 async def _find(
     reach: Reach, identity: AgentIdentity, input_id: InputId, *, was_pending: bool
-) -> Outcome | AdmissionSequence | Pending:
+) -> Outcome | AdmissionSequence | _Pending:
     """The outcome of an input, or where its owner finds it while it is open; or that it is yet to be admitted."""
     while True:
         row = await reach.storage.query(lambda store: store.find_input(identity, input_id))
@@ -122,12 +122,12 @@ async def _find(
         await trio.sleep(reach.limits.look_seconds)
 
 
-def _find_timer(identity: AgentIdentity, input_id: InputId, store: Store) -> Pending | None:
+def _find_timer(identity: AgentIdentity, input_id: InputId, store: Store) -> _Pending | None:
     """The timer of ``send(at=)``: it is named as its input."""
     after = input_id[:-1]
     while timers := store.page_timers(identity, after=after, limit=1):
         [timer] = timers
         if timer.name >= input_id:
-            return Pending(timer.due_ms) if timer.name == input_id else None
+            return _Pending(timer.due_ms) if timer.name == input_id else None
         after = timer.name
     return None

@@ -33,6 +33,7 @@ class FireTimer:
 
     name: str
     was_due_ms: int
+    """Wall clock."""
     due_ms: int | None
     """Its next time; None ends it."""
     last: AdmissionSequence
@@ -82,6 +83,7 @@ class CountSends:
     """Advance the send counter in a unit that sends mail and appends no turn."""
 
     sends: int
+    """What it is from now on: messages of the identity so far."""
 
 
 AgendaEffect = (

@@ -65,6 +65,7 @@ class SetSchedule:
 
     name: str
     due_ms: int
+    """Wall clock."""
     body: bytes
     """Canonical JSON, see ``encode_schedule``."""
 

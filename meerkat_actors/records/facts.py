@@ -25,6 +25,7 @@ class Configured:
     """It has a new configuration."""
 
     version: int
+    """From 1."""
 
 
 @frozen
@@ -32,6 +33,7 @@ class DesiredChanged:
     """The operator wants something else of it."""
 
     desired: Desired
+    """From now on."""
 
 
 @frozen
@@ -39,6 +41,7 @@ class GenerationBegan:
     """It was reset."""
 
     generation: Generation
+    """The one that began."""
 
 
 @frozen
@@ -91,6 +94,7 @@ class RunFailed:
 
     run_id: RunId
     attempts: int
+    """Those that failed, with this one."""
     error: str
     """Type and message, never a traceback."""
 
@@ -100,6 +104,7 @@ class LetterSettled:
     """A dead letter was driven again, or dropped."""
 
     admission: int
+    """The admission sequence of its input."""
 
 
 @frozen
@@ -108,6 +113,7 @@ class TimerSet:
 
     name: str
     due_ms: int
+    """Wall clock."""
 
 
 @frozen
@@ -116,7 +122,7 @@ class TimerFired:
 
     name: str
     due_ms: int
-    """When."""
+    """When, by the wall clock."""
     input_ids: tuple[InputId, ...]
     """What it fired; nothing, where its occurrences were skipped."""
 

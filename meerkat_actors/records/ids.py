@@ -85,6 +85,8 @@ def parse_key(text: object, *, what: str, length_max: int) -> str:
     Raises:
         InvalidValueError: another form; ``what`` says which name it was.
     """
+    if type(text) is not str and isinstance(text, str):
+        text = "".join(text)  # a member of an enum, say: no row takes but plain text
     if not isinstance(text, str) or not 0 < len(text) <= length_max or not text.isprintable():
         raise InvalidValueError(
             problem=f"{shown(text)} is no {what}: use printable text of 1 to {length_max} characters"

@@ -20,6 +20,7 @@ class Owed:
     input_id: InputId
     sender: AgentIdentity
     correlation_id: str | None
+    """Of the request, and so of its answer; None for none."""
 
 
 @frozen(kw_only=True)
@@ -32,10 +33,11 @@ class Recipient:
 
 @frozen(kw_only=True)
 class Returnable:
-    """A ``sent`` row that can't be taken any more, and how it ends."""
+    """A ``sent`` row that can't be taken any more."""
 
     mail: Mail
     abandoned: Abandoned
+    """How it ends."""
 
 
 def derived_id(now_ms: int, *parts: str) -> InputId:
@@ -43,6 +45,7 @@ def derived_id(now_ms: int, *parts: str) -> InputId:
 
     For what pure decisions insert: an answer to a request, an input that a timer fires.
     """
+    # Layout: RFC 9562, section 5.7; with a hash where that has chance.
     told = sha256("\0".join(parts).encode()).digest()
     bits = (now_ms & (1 << 48) - 1) << 80 | int.from_bytes(told[:10], "big")
     bits = bits & ~(0xF << 76) | 0x7 << 76

@@ -75,6 +75,7 @@ class TimerSetting:
 
     name: str
     due_ms: int
+    """Wall clock."""
     body: bytes
     """Canonical JSON, see ``encode_schedule``."""
 

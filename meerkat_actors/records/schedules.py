@@ -1,4 +1,9 @@
-"""When a timer fires, and what: what ``schedule``, ``after`` and ``send(at=)`` make."""
+"""When a timer fires, and what: what ``schedule``, ``after`` and ``send(at=)`` make.
+
+Times are milliseconds of the wall clock, since 1970 UTC.
+
+Reference: ``reference/mob.md`` appendix C.2, for misfire and overlap policies.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +48,7 @@ class Overlap(StrEnum):
     """What becomes of a time that comes while the input of the last one is still open."""
 
     SKIP = "skip"
+    """It fires nothing."""
     QUEUE = "queue"
     """It is admitted behind it."""
 
@@ -71,11 +77,12 @@ class ScheduleRecord:
     identity: AgentIdentity
     name: str
     due_ms: int
-    """Wall clock of its next time."""
+    """Its next time."""
     fired: int
     """How often it fired, or was skipped."""
     rule: Rule
     kind: InputKind
     content: JSON
     catch_up: int
+    """So many missed times are made up for, the last ones. 0 skips them all."""
     overlap: Overlap

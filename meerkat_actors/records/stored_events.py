@@ -1,4 +1,4 @@
-"""What a store can tell observers afterwards: the durable rows of inputs and boundaries, as events."""
+"""What a store can tell observers afterwards: the durable rows of inputs, boundaries and facts, as events."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class StoredEvent:
     identity: AgentIdentity
     """Whose turn it was, whose input it is (of mail, the recipient's), whose facts they are."""
     input_id: InputId | None
-    """None for a turn."""
+    """None for a turn, and for facts."""
     sender: AgentIdentity | None
     """The sending agent; None for everything but mail."""
     run_id: RunId | None
-    """The run that the turn ended; None for an input."""
+    """The run that the turn ended; None for all else."""
     version: CheckpointVersion | None
-    """The checkpoint version that the turn made; None for an input."""
+    """The checkpoint version that the turn made; None for all else."""
     body: bytes | None = None
     """Canonical JSON: a boundary's packed body, or a list of facts; None for an input."""
     input_kind: InputKind | None = None
-    """Of an input."""
+    """Of an input; None for all else."""
 
 
 @frozen(kw_only=True)

@@ -18,8 +18,11 @@ SECONDS_MAX: Final = 1e9
 """Some 31 years, as in ``Limits``."""
 
 GROUP_ESCALATED: Final = "group_escalated"
+"""The reason of a quarantine for a group that crashed too often."""
 OWNER_CRASHED: Final = "owner_crashed"
+"""The same for an owner in no group that crashed too often."""
 STORE: Final = "store"
+"""The same for rows of the identity that can't be read."""
 
 _REMEDIES: Final = MappingProxyType(
     {

@@ -15,7 +15,7 @@ from meerkat_actors.records.ids import AgentIdentity, IdentityKey
 from meerkat_actors.records.inputs import InputState, Lane, Mail
 from meerkat_actors.records.mail import Recipient, Returnable
 from meerkat_actors.store.fencing import refused
-from meerkat_actors.store.memory_lines import Line
+from meerkat_actors.store.memory_sorted import SortedRows
 from meerkat_actors.store.memory_tables import GivenRow, ProgressRow, Tables
 from meerkat_actors.store.memory_work import No, Work, admission_taken, admit, find_duplicate, name_key
 from meerkat_actors.store.returning import Addressee, why_returned
@@ -27,14 +27,14 @@ _LANES: Final = (Lane.STEER, Lane.QUEUE)
 def pending_mail(tables: Tables, key: IdentityKey, limit: int) -> tuple[Mail, ...]:
     """See ``Store.pending_mail``."""
     floor = mail_floor(tables, key)
-    waiting = chain.from_iterable(line.beyond(floor) for line in _lines(tables, key))
+    waiting = chain.from_iterable(lane.beyond(floor) for lane in _lanes_of(tables, key))
     return tuple(_mail(tables, sequence) for sequence in islice(waiting, max(limit, 0)))
 
 
 def has_mail(tables: Tables, key: IdentityKey, *, after: int = 0) -> bool:
     """Whether mail waits that may be taken and came after a sequence."""
     floor = max(mail_floor(tables, key), after)
-    return any(line.first(floor) is not None for line in _lines(tables, key))
+    return any(lane.first(floor) is not None for lane in _lanes_of(tables, key))
 
 
 def mail_floor(tables: Tables, key: IdentityKey) -> int:
@@ -45,7 +45,7 @@ def mail_floor(tables: Tables, key: IdentityKey) -> int:
 
 def recipients_with_mail(tables: Tables, after: int, limit: int) -> tuple[Recipient, ...]:
     """See ``Store.recipients_with_mail``."""
-    keys = {key for (key, _), line in tables.sent.items() if key > after and len(line)}
+    keys = {key for (key, _), rows in tables.sent.items() if key > after and len(rows)}
     return tuple(Recipient(key=key, identity=tables.identities[key]) for key in nsmallest(max(limit, 0), keys))
 
 
@@ -69,19 +69,19 @@ def put_mail(tables: Tables, given: GivenRow, lane: Lane) -> None:
     tables.put(tables.given, sequence, given)
     tables.put(tables.by_input_id, given.input_id, sequence)
     tables.put(tables.progress, sequence, ProgressRow(InputState.SENT, None, None, 0, 0, 0, None, 0, 0, lane))
-    tables.line(tables.sent, (given.identity, lane)).put(tables, sequence, given.sender)
+    tables.sorted_of(tables.sent, (given.identity, lane)).put(tables, sequence, given.sender)
 
 
-def _lines(tables: Tables, key: IdentityKey) -> Iterator[Line[int, IdentityKey | None]]:
+def _lanes_of(tables: Tables, key: IdentityKey) -> Iterator[SortedRows[int, IdentityKey | None]]:
     for lane in _LANES:
-        line = tables.sent.get((key, lane))
-        if line is not None:
-            yield line
+        rows = tables.sent.get((key, lane))
+        if rows is not None:
+            yield rows
 
 
 def _undeliverable(tables: Tables, key: IdentityKey, absent_before_ms: int) -> Iterator[Returnable]:
     addressee = addressee_of(tables, key)
-    for sequence in merge(*_lines(tables, key)):
+    for sequence in merge(*_lanes_of(tables, key)):
         input_id = tables.given[sequence].input_id
         abandoned = why_returned(addressee, sequence, input_id, absent_before_ms=absent_before_ms)
         if abandoned is not None:
@@ -124,20 +124,20 @@ def _send(effect: SendMail, index: int, work: Work) -> No | None:
 def _take(effect: TakeMail, index: int, work: Work) -> No | None:
     tables, key, sequence, sender = work.tables, work.fence.key, effect.sequence, effect.sender_key
     now = tables.progress.get(sequence)
-    line = None if now is None else tables.sent.get((key, now.lane))
-    if line is None or sequence not in line.rows or line.rows[sequence] != sender:
+    waiting = None if now is None else tables.sent.get((key, now.lane))
+    if waiting is None or sequence not in waiting.rows or waiting.rows[sequence] != sender:
         problem = f"sequence {sequence} is no mail waiting from that sender"
         return refused(RefusalReason.INPUT_STATE_CONFLICT, index, problem)
     floor = mail_floor(tables, key)
     if sequence <= floor:
         problem = f"sequence {sequence} is not above the mail floor {floor}"
         return refused(RefusalReason.INPUT_STATE_CONFLICT, index, problem)
-    # Mail is taken from the beginning of its line, so this looks at few.
-    if sequence != next(other for other in line.beyond(floor) if line.rows[other] == sender):
+    # Mail is taken from the beginning of its lane, so this looks at few.
+    if sequence != next(other for other in waiting.beyond(floor) if waiting.rows[other] == sender):
         return refused(RefusalReason.NOT_HEAD_OF_PAIR, index, "an older message of that sender waits in its lane")
     if effect.admission in tables.admitted.get(key, ()):
         return admission_taken(index, effect.admission)
-    line.drop(tables, sequence)
+    waiting.drop(tables, sequence)
     admit(work, sequence, effect)
     return None
 

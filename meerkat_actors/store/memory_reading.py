@@ -13,6 +13,7 @@ from meerkat_actors.store.memory_tables import HeadRow, Tables
 
 
 def input_row_of(tables: Tables, sequence: int) -> InputRow:
+    """One input, as far as it came."""
     given, now = tables.given[sequence], tables.progress[sequence]
     return InputRow(
         sequence=sequence,
@@ -38,6 +39,7 @@ def input_row_of(tables: Tables, sequence: int) -> InputRow:
 
 
 def letters_of(tables: Tables, identity: AgentIdentity | None, after: int, limit: int) -> tuple[Letterhead, ...]:
+    """See ``Store.page_letters``."""
     dead = (
         sequence
         for sequence, now in tables.progress.items()
@@ -54,6 +56,7 @@ def letters_of(tables: Tables, identity: AgentIdentity | None, after: int, limit
 def inputs_of(
     tables: Tables, identity: AgentIdentity, after: int | None, limit: int, *, newest_first: bool
 ) -> tuple[InputRow, ...]:
+    """See ``Store.page_inputs``."""
     key = tables.names.get(identity)
     if key is None:
         return ()
@@ -67,6 +70,7 @@ def inputs_of(
 
 
 def turns_of(tables: Tables, identity: AgentIdentity, before: int | None, limit: int) -> tuple[TurnRow, ...]:
+    """See ``Store.page_turns``."""
     key = tables.names.get(identity)
     head = None if key is None else tables.heads.get(key)
     if head is None:
@@ -123,16 +127,19 @@ def _event_of(tables: Tables, sequence: int) -> StoredEvent | None:
 
 
 def events_of(tables: Tables, after: int, limit: int) -> tuple[StoredEvent, ...]:
+    """See ``Store.page_events``."""
     sequences = range(max(after, 0) + 1, tables.sequence + 1)
     return tuple(islice(filter(None, (_event_of(tables, sequence) for sequence in sequences)), max(limit, 0)))
 
 
 def event_bounds_of(tables: Tables) -> EventBounds:
+    """See ``Store.event_bounds``."""
     # Its state is never restored, so its first epoch is its last.
     return EventBounds(epoch=1, floor=tables.event_floor, last=tables.sequence)
 
 
 def identities_of(tables: Tables, after: AgentIdentity | None, limit: int) -> tuple[IdentityRow, ...]:
+    """See ``Store.page_identities``."""
     names = sorted(tables.identities[key] for key, head in tables.heads.items() if not head.is_deleted)
     page = islice((name for name in names if after is None or name > after), max(limit, 0))
     return tuple(_identity_row_of(tables, name, tables.heads[tables.names[name]]) for name in page)

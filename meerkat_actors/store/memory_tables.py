@@ -26,7 +26,7 @@ from meerkat_actors.records.leases import Lease
 from meerkat_actors.records.runs import JournalEntry
 from meerkat_actors.records.standing import Former, SnapshotRow
 from meerkat_actors.records.status import Desired
-from meerkat_actors.store.memory_lines import Line
+from meerkat_actors.store.memory_sorted import SortedRows
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -159,7 +159,7 @@ class Tables:
         self.given: dict[int, GivenRow] = {}
         self.progress: dict[int, ProgressRow] = {}
         self.admitted: dict[IdentityKey, dict[AdmissionSequence, int]] = {}
-        self.sent: dict[tuple[IdentityKey, Lane], Line[int, IdentityKey | None]] = {}
+        self.sent: dict[tuple[IdentityKey, Lane], SortedRows[int, IdentityKey | None]] = {}
         """Sequences of mail not yet taken, each with its sender; None is from outside."""
         self.open: dict[IdentityKey, dict[int, None]] = {}
         """Sequences of admitted inputs without an outcome."""
@@ -172,20 +172,20 @@ class Tables:
         self.journals: dict[tuple[IdentityKey, RunId], dict[tuple[str, int], JournalEntry]] = {}
         self.owed: dict[IdentityKey, dict[AdmissionSequence, int]] = {}
         """Sequences of consumed requests whose answers are owed."""
-        self.timers: dict[IdentityKey, Line[str, TimerRow]] = {}
-        self.due: Line[tuple[int, int], tuple[IdentityKey, str]] = Line()
+        self.timers: dict[IdentityKey, SortedRows[str, TimerRow]] = {}
+        self.due: SortedRows[tuple[int, int], tuple[IdentityKey, str]] = SortedRows()
         """Timers of all, by their times and rows."""
-        self.due_of: dict[IdentityKey, Line[tuple[int, str], None]] = {}
+        self.due_of: dict[IdentityKey, SortedRows[tuple[int, str], None]] = {}
         """Timers of each, by their times and names."""
         self.timer: int = 0
         """The last row of a timer given out. No undoing brings it back."""
         self.operations: dict[IdentityKey, dict[OperationId, bytes]] = {}
         self.bound: dict[IdentityKey, dict[OperationId, None]] = {}
         """Those of them that end with their process."""
-        self.events: Line[int, EventRow] = Line()
+        self.events: SortedRows[int, EventRow] = SortedRows()
         self.event_floor: int = 0
         """Events up to this sequence may have been pruned."""
-        self.unsettled: list[tuple[Line[Any, Any], Any]] = []
+        self.unsettled: list[tuple[SortedRows[Any, Any], Any]] = []
         """Keys whose places may be empty once it is known what stays."""
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 
@@ -206,11 +206,11 @@ class Tables:
             rows = table[key] = {}
         return rows
 
-    def line(self, table: dict[Key, Line[K, V]], key: Key) -> Line[K, V]:
+    def sorted_of(self, table: dict[Key, SortedRows[K, V]], key: Key) -> SortedRows[K, V]:
         """The same, of rows that have an order."""
         rows = table.get(key)
         if rows is None:
-            rows = table[key] = Line()
+            rows = table[key] = SortedRows()
         return rows
 
     def keep(self) -> None:
@@ -229,8 +229,8 @@ class Tables:
         self._settle()
 
     def _settle(self) -> None:
-        for line, key in self.unsettled:
-            line.settle(key)
+        for rows, key in self.unsettled:
+            rows.settle(key)
         self.unsettled.clear()
 
 

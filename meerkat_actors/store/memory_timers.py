@@ -38,26 +38,26 @@ def due_timers(tables: Tables, owner: int, now_ms: int, after: TimerCursor | Non
 
 def due_timers_of(tables: Tables, key: IdentityKey, now_ms: int, limit: int) -> tuple[Timer, ...]:
     """See ``Store.due_timers_of``."""
-    line = tables.due_of.get(key)
-    if line is None:
+    rows = tables.due_of.get(key)
+    if rows is None:
         return ()
-    due = takewhile(lambda place: place[0] <= now_ms, line.beyond(None))
+    due = takewhile(lambda place: place[0] <= now_ms, rows.beyond(None))
     return tuple(_timer(tables, key, name) for _, name in islice(due, max(limit, 0)))
 
 
 def page_timers(tables: Tables, identity: AgentIdentity, after: str | None, limit: int) -> tuple[Timer, ...]:
     """See ``Store.page_timers``."""
     key = tables.names.get(identity)
-    line = None if key is None else tables.timers.get(key)
-    if key is None or line is None:
+    rows = None if key is None else tables.timers.get(key)
+    if key is None or rows is None:
         return ()
-    return tuple(_timer(tables, key, name) for name in islice(line.beyond(after), max(limit, 0)))
+    return tuple(_timer(tables, key, name) for name in islice(rows.beyond(after), max(limit, 0)))
 
 
 def next_due_ms(tables: Tables, key: IdentityKey) -> int:
     """When an identity's next timer is due; 0 for none."""
-    line = tables.due_of.get(key)
-    first = None if line is None else line.first()
+    rows = tables.due_of.get(key)
+    first = None if rows is None else rows.first()
     return 0 if first is None else first[0]
 
 
@@ -73,7 +73,7 @@ def _may_fire(tables: Tables, place: tuple[int, int], owner: int) -> bool:
 
 def _set(effect: SetTimer, _: int, work: Work) -> None:
     tables = work.tables
-    now = tables.line(tables.timers, work.fence.key).rows.get(effect.name)
+    now = tables.sorted_of(tables.timers, work.fence.key).rows.get(effect.name)
     if now is None:
         tables.timer += 1
     else:
@@ -84,7 +84,7 @@ def _set(effect: SetTimer, _: int, work: Work) -> None:
 
 def _fire(effect: FireTimer, index: int, work: Work) -> Refused | None:
     tables = work.tables
-    now = tables.line(tables.timers, work.fence.key).rows.get(effect.name)
+    now = tables.sorted_of(tables.timers, work.fence.key).rows.get(effect.name)
     if now is None or now.due_ms != effect.was_due_ms:
         what = "is not set" if now is None else f"is due at {now.due_ms}"
         problem = f"timer {effect.name!r} {what}, not due at {effect.was_due_ms}"
@@ -96,22 +96,22 @@ def _fire(effect: FireTimer, index: int, work: Work) -> Refused | None:
 
 
 def _drop(effect: DropTimer, _: int, work: Work) -> None:
-    now = work.tables.line(work.tables.timers, work.fence.key).rows.get(effect.name)
+    now = work.tables.sorted_of(work.tables.timers, work.fence.key).rows.get(effect.name)
     if now is not None:
         _take_down(work, effect.name, now)
 
 
 def _drop_all(_: DropTimers, __: int, work: Work) -> None:
-    line = work.tables.line(work.tables.timers, work.fence.key)
-    for name in list(line):
-        _take_down(work, name, line.rows[name])
+    rows = work.tables.sorted_of(work.tables.timers, work.fence.key)
+    for name in list(rows):
+        _take_down(work, name, rows.rows[name])
 
 
 def _put_up(work: Work, name: str, row: TimerRow) -> None:
     tables, key = work.tables, work.fence.key
-    tables.line(tables.timers, key).put(tables, name, row)
+    tables.sorted_of(tables.timers, key).put(tables, name, row)
     tables.due.put(tables, (row.due_ms, row.rowid), (key, name))
-    tables.line(tables.due_of, key).put(tables, (row.due_ms, name), None)
+    tables.sorted_of(tables.due_of, key).put(tables, (row.due_ms, name), None)
 
 
 def _take_down(work: Work, name: str, row: TimerRow) -> None:

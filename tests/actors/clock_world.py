@@ -25,6 +25,10 @@ from meerkat_actors.store import Store
 from tests.actors.world import LONG, VirtualEnv
 
 HOUR_MS: Final = 3_600_000
+LOOK: Final = Limits().clock_look_seconds
+"""A timer is late by no more than that, and by what its agent takes."""
+WHOLE: Final = 5.0
+"""What was told and not taken is told again after so many seconds."""
 
 
 class SetEnv(VirtualEnv):

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from meerkat_actors.actors.directory import Directory
 from meerkat_actors.actors.turn import AgentFunction, Turn
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.records.commits import CommitOutcome, RefusalReason, Refused
@@ -71,19 +70,9 @@ class Doors:
         return self._open.setdefault(name, trio.Event())
 
 
-def directory_of(runtime: Runtime) -> Directory:
-    """What ``runtime.supervise`` and ``runtime.quarantined`` forward to."""
-    return runtime._directory  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-
-
-def handle_of(runtime: Runtime, name: str) -> AgentHandle:
-    """A handle of an agent that ``runtime.agent`` refuses: it is quarantined."""
-    return AgentHandle(AgentIdentity(name), runtime._reach)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-
-
 def quarantined(runtime: Runtime) -> list[tuple[str, str]]:
     """Who is kept apart, and the reason."""
-    return [(each.identity, each.reason) for each in directory_of(runtime).quarantine.records()]
+    return [(each.identity, each.reason) for each in runtime.quarantined()]
 
 
 @asynccontextmanager
@@ -97,7 +86,7 @@ async def grouped(
     """A runtime in virtual time that supervises these groups."""
     async with running(store, agents, limits=limits, events=events) as runtime:
         for group in groups:
-            directory_of(runtime).supervise(group)
+            runtime.supervise(group)
         yield runtime
 
 

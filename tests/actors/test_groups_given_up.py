@@ -22,7 +22,7 @@ from meerkat_actors.records.events import Event, GroupEscalated, GroupRestarted,
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Answer
 from meerkat_actors.records.supervision import SupervisionGroup
-from tests.actors.group_world import CrashingStore, Doors, directory_of, grouped, named, quarantined, team
+from tests.actors.group_world import CrashingStore, Doors, grouped, named, quarantined, team
 from tests.actors.world import count, echo, gathered, passes, said, told, until
 
 TEAM: Final = ("a", "b", "c")
@@ -189,9 +189,9 @@ async def test_a_group_replaces_one_of_its_name(autojump_clock: trio.testing.Moc
     ) as runtime:
         agents = await team(runtime, TEAM, "echo")
         for group in (SupervisionGroup("team", ("a", "b"), strategy="one_for_all"), SupervisionGroup("c", ("c",))):
-            directory_of(runtime).supervise(group)
+            runtime.supervise(group)
         with pytest.raises(InvalidValueError, match="b is in 'team' and in 'c'"):
-            directory_of(runtime).supervise(SupervisionGroup("c", ("b", "c")))
+            runtime.supervise(SupervisionGroup("c", ("b", "c")))
         for name in TEAM:
             store.crashes[name] = 1
             await agents[name].send("x")
@@ -199,7 +199,7 @@ async def test_a_group_replaces_one_of_its_name(autojump_clock: trio.testing.Moc
     told_groups = [(event.group, event.members) for event in events if isinstance(event, GroupRestarted)]
     assert told_groups == [("team", named("a", "b")), ("team", named("a", "b")), ("c", named("c"))]
     with pytest.raises(UsageError, match="closed"):
-        directory_of(runtime).supervise(SupervisionGroup("d", ("d",)))
+        runtime.supervise(SupervisionGroup("d", ("d",)))
 
 
 async def test_crashes_of_a_group_that_was_replaced_are_forgotten(autojump_clock: trio.testing.MockClock) -> None:
@@ -208,7 +208,7 @@ async def test_crashes_of_a_group_that_was_replaced_are_forgotten(autojump_clock
     async with grouped(store, {"echo": echo}, group) as runtime:
         agents = await team(runtime, TEAM, "echo")
         for number in range(4):
-            directory_of(runtime).supervise(group)
+            runtime.supervise(group)
             store.crashes["a"] = 1
             await agents["a"].send(number)
             await runtime.wait_idle()

@@ -90,7 +90,7 @@ async def test_row_18_a_bit_of_a_payload_quarantines_that_agent_and_the_others_r
         bob = await runtime.agent("bob")
         await runtime.wait_idle()
         assert (await bob.ask("and on")).text == "60"
-        with pytest.raises(IdentityBrokenError, match=r"ann: broken .*; repair it and reopen"):
+        with pytest.raises(IdentityBrokenError, match=r"ann: broken .*; mend the cause"):
             await runtime.agent("ann")
         assert runtime.statistics().broken == ("ann",)
     (broke,) = events_of(events, IdentityBroke)

@@ -144,20 +144,20 @@ def _check_mail(world: World, sender: AgentIdentity, rows: tuple[TurnRow, ...]) 
     events = store.page_events(after=0, limit=ALL)
     for recipient in world.ledger.pages:
         told = [
-            row
+            given
             for event in events
             if event.kind is StoredEventKind.SENT and (event.identity, event.sender) == (recipient, sender)
-            if event.input_id is not None and (row := store.find_input(recipient, event.input_id)) is not None
+            if event.input_id is not None and (given := store.find_input(recipient, event.input_id)) is not None
         ]
         mine = [_canonical(mail.content) for mail in sent if mail.recipient == recipient]
-        require([row.content for row in told] == mine, "mail lost", f"{sender} to {recipient}: {mine}")
-        admitted = [row.admission for row in told if row.admission is not None]
+        require([given.content for given in told] == mine, "mail lost", f"{sender} to {recipient}: {mine}")
+        admitted = [given.admission for given in told if given.admission is not None]
         require(admitted == sorted(admitted), "mail astray", f"{sender} to {recipient}: {admitted}")
         found = world.ledger.activation(recipient)
         if found is not None and not found.has_mail:
             # What may be taken no more is returned; that may be under way.
             left = store.undeliverable_mail(recipient, absent_before_ms=0, limit=ALL)
-            waiting = {row.input_id for row in told if row.state is InputState.SENT}
+            waiting = {given.input_id for given in told if given.state is InputState.SENT}
             lost = waiting - {each.mail.input_id for each in left}
             require(not lost, "mail lost", f"{sender} to {recipient}: {lost}")
 

@@ -125,6 +125,8 @@ def check_i26_counters_are_behind_what_they_stand_for(seen: Evidence) -> Iterato
             last[row.sender] = row.number
         pair = (row.sender, row.identity, row.lane)
         if row.state is InputState.SENT:
-            waiting.add(pair)
+            recipient = seen.contents.heads.get(row.identity)
+            if recipient is None or row.sequence > recipient.mail_floor:  # what is below it is returned
+                waiting.add(pair)
         elif pair in waiting and row.admission is not None:
             yield f"{row.input_id} was taken before an older message of {seen.contents.name(row.sender)}"

@@ -91,6 +91,8 @@ class EventFeed(AsyncIterator[RuntimeEvent | EventGap]):
     async def __anext__(self) -> RuntimeEvent | EventGap:
         """The next event, or a gap. Cancelling the wait loses nothing: the same event is next.
 
+        A page that is being read from the store is read to its end first.
+
         What is in the buffer is told without a schedule point: at each of them a busy loop would tell one event a pass.
 
         Raises:
@@ -154,7 +156,8 @@ class EventFeed(AsyncIterator[RuntimeEvent | EventGap]):
         place = subscriber.place
         limit = min(self._limit, self._hub.limits.events_buffer)
         try:
-            page = await self._storage.query(partial(read_page, after=place.sequence, limit=limit))
+            # To the end, also under a cancellation: who polls with a short timeout would begin it anew for ever.
+            page = await self._storage.read(partial(read_page, after=place.sequence, limit=limit))
         except MeerkatError:
             if self._hub.has_ended:
                 return  # storage ended under it

@@ -26,7 +26,7 @@ class TellingRow:
     events: tuple[RuntimeEvent, ...]
 
 
-@frozen
+@frozen(kw_only=True)
 class Page:
     """What is kept from beyond a sequence on."""
 
@@ -60,4 +60,4 @@ def read_page(store: Store, *, after: int, limit: int) -> Page:
     reached = max(after, rows[-1].sequence if rows else 0, before.last if is_last else 0)
     fitting = _PAGE_BYTES * len(rows) // max(1, sum(len(row.body or b"") for row in stored))
     next_limit = PAGE_ROWS if is_last else max(1, min(2 * limit, fitting, _PAGE_ROWS_MAX))
-    return Page(before.epoch, floor, rows, reached, is_last, next_limit)
+    return Page(epoch=before.epoch, floor=floor, rows=rows, reached=reached, is_last=is_last, next_limit=next_limit)

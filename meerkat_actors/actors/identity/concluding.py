@@ -115,6 +115,7 @@ def _conclude_rare(owner: Owner, decision: Decision) -> None:
 
 
 def answer(owner: Owner, envelope: Envelope, reply: object) -> None:
+    """Give an envelope its reply, or keep its slot until there is one."""
     slot, command = envelope.slot, envelope.command
     if type(command) is BackoffOver:
         owner.alarm = 0

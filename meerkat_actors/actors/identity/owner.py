@@ -18,7 +18,15 @@ from meerkat_actors.actors.identity.concluding import (
 )
 from meerkat_actors.actors.identity.entry import Entry
 from meerkat_actors.actors.identity.parking import has_work, park_or_leave
-from meerkat_actors.actors.identity.pulling import Pulled, is_from_turn, keep_due, last_due_ms, place_of, pull, put_back
+from meerkat_actors.actors.identity.pulling import (
+    Pulled,
+    is_from_turn,
+    keep_waiting,
+    last_due_ms,
+    place_of,
+    pull,
+    put_back,
+)
 from meerkat_actors.actors.identity.refusal import answer_refusal, is_fence_lost
 from meerkat_actors.actors.identity.restarting import has_unclean_run, require_stay
 from meerkat_actors.actors.identity.stamping import is_reset, stamp
@@ -188,7 +196,7 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
     decision = decide(state, commands or [_LOOK], stamped, around.limits)
     if pulled:
         del decision.replies[place : place + len(pulled)]
-        keep_due(owner, pulled, decision.state)
+        keep_waiting(owner, pulled, decision)
     if decision.unit is None:
         conclude_lap(owner, envelopes, state, decision)
         return decision.state

@@ -40,6 +40,7 @@ def has_due_timers(owner: Owner, state: IdentityState) -> bool:
 
 
 def room_of(owner: Owner, state: IdentityState) -> int:
+    """How many more inputs it may have open."""
     return owner.around.limits.backlog_max - state.backlog
 
 
@@ -55,7 +56,7 @@ def park_or_leave(owner: Owner, state: IdentityState) -> bool:
     is_called = state.is_created and (has_mail(owner, state) or has_due_timers(owner, state))
     is_open = state.has_open_input or owner.turn is not None or is_called
     # Work that waits for an operator, or for whatever wakes the agent next, is not in progress.
-    # So do mail and timers that there is no room for: what goes on makes room.
+    # Nor are mail and timers that there is no room for: what goes on makes room.
     is_taken = is_called and room_of(owner, state) > 0
     is_busy = owner.turn is not None or is_taken or (is_open and (owner.is_full or goes_on(state)))
     if entry.is_ending and owner.turn is None:

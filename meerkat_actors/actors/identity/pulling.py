@@ -12,8 +12,10 @@ from meerkat_actors.actors.identity.concluding import Owner
 from meerkat_actors.actors.identity.entry import Entry
 from meerkat_actors.actors.identity.parking import has_due_timers, has_mail, hears, room_of
 from meerkat_actors.actors.mailbox import Envelope
+from meerkat_actors.machines.decision import Decision
 from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.records.commands import Checkpoint, EndTurn, FireDue, JournalStep, ResolveIntent, TakePending
+from meerkat_actors.records.effects import TakeMail
 from meerkat_actors.records.ids import IdentityKey
 from meerkat_actors.records.inputs import Mail
 from meerkat_actors.records.timers import Timer
@@ -65,10 +67,11 @@ def place_of(envelopes: list[Envelope]) -> int:
     Before what callers send in any case: a caller can be refused and try again, mail can't.
     """
     place = 0
-    for envelope in envelopes:
-        if type(envelope.command) is Checkpoint or not is_from_turn(envelope):
-            break
-        place += 1
+    for index, envelope in enumerate(envelopes):
+        if type(envelope.command) is Checkpoint:
+            return index
+        if is_from_turn(envelope):
+            place = index + 1  # an operator's word may stand before it
     return place
 
 
@@ -82,10 +85,16 @@ def last_due_ms(pulled: list[Pulled]) -> int:
     return max((timer.due_ms for each in pulled if type(each) is FireDue for timer in each.timers), default=0)
 
 
-def keep_due(owner: Owner, pulled: list[Pulled], state: IdentityState) -> None:
-    """A lap that left no room may have left something behind: it is read again once there is some."""
-    if room_of(owner, state) <= 0:
-        put_back(owner.entry, pulled)
+def keep_waiting(owner: Owner, pulled: list[Pulled], decision: Decision) -> None:
+    """What a lap had no room for is read again once there is some."""
+    entry, taken = owner.entry, 0
+    if decision.unit is not None:
+        taken = sum(type(effect) is TakeMail for effect in decision.unit.effects)
+    for each in pulled:
+        if type(each) is TakePending:
+            entry.mail_waiting = entry.mail_waiting or taken < len(each.mail)
+        elif room_of(owner, decision.state) <= 0:
+            entry.timers_due = True
 
 
 def put_back(entry: Entry, pulled: list[Pulled]) -> None:

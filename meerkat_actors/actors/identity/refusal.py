@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from meerkat_actors.errors import (
+    DestroyedError,
     IdempotencyConflictError,
-    IdentityBrokenError,
     InvalidValueError,
     MeerkatError,
     OwnerStoppedError,
@@ -75,7 +75,7 @@ def answer_posting(
         case Refused(reason=RefusalReason.STALE_OWNER):
             return OwnerStoppedError(identity=identity)
         case Refused(reason=RefusalReason.DELETED):
-            return IdentityBrokenError(identity=identity, reason=outcome.reason, detail=outcome.current)
+            return DestroyedError(identity=identity)
         case Refused(reason=RefusalReason.OUT_OF_RANGE):
             return InvalidValueError(problem=f"{identity}: {outcome.current}")
         case _:

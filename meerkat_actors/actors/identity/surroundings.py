@@ -64,7 +64,7 @@ class Counters:
             self.turn_ended.unpark_all()
 
 
-@define(eq=False)
+@define(eq=False, kw_only=True)
 class Surroundings:
     """What all owners of one runtime are given."""
 

@@ -57,11 +57,7 @@ def header_of(
         RejectedInputError: nothing of that kind may say that of itself.
         TypeError: there is no such option.
     """
-    unknown = options.keys() - form.__annotations__.keys()
-    if unknown:
-        # As Python says it: no signature lists them.
-        problem = f"unexpected keyword argument {min(unknown)!r}"
-        raise TypeError(problem)
+    check_options(options, form)
     default = DEFAULT_HEADERS[kind]
     length_max, wakes = limits.key_length_max, options.get("wakes")
     # By hand, here and for responses: attrs.evolve takes half as long again.
@@ -69,15 +65,28 @@ def header_of(
         origin=default.origin if timer is None else Origin.SYSTEM,
         source=None if timer is None else f"timer:{timer}",
         durability=default.durability,
-        supersession_key=_text("supersession key", options.get("supersession_key"), length_max),
-        correlation_id=_text("correlation id", options.get("correlation_id"), length_max),
+        supersession_key=parse_text("supersession key", options.get("supersession_key"), length_max),
+        correlation_id=parse_text("correlation id", options.get("correlation_id"), length_max),
         mode=parse_word(Mode, "mode", options.get("mode")),
         wakes=wakes is None or parse_flag("wakes", wakes),
-        intent=_text("intent", options.get("intent"), length_max),
+        intent=parse_text("intent", options.get("intent"), length_max),
     )
     said = None if header == default else header
     check_admissible(kind, said)
     return said
+
+
+def check_options(options: Mapping[str, Any], form: type[Any]) -> None:
+    """Refuse options that ``form``, a ``TypedDict``, doesn't name.
+
+    Raises:
+        TypeError: there is no such option.
+    """
+    unknown = options.keys() - form.__annotations__.keys()
+    if unknown:
+        # As Python says it: no signature lists them.
+        problem = f"unexpected keyword argument {min(unknown)!r}"
+        raise TypeError(problem)
 
 
 def check_admissible(kind: InputKind, header: Header | None) -> None:
@@ -97,6 +106,8 @@ def parse_kind(kind: InputKind | str) -> InputKind:
     Raises:
         InvalidValueError: there is no such kind.
     """
+    if type(kind) is InputKind:
+        return kind
     known = parse_word(InputKind, "kind", kind)
     if known is None:
         raise InvalidValueError(problem="kind=None: leave it out for the usual one")
@@ -112,6 +123,8 @@ def parse_word(words: type[W], name: str, value: str | None) -> W | None:
     if value is None:
         return None
     try:
+        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - an enum shows what it is asked for
+            raise ValueError
         return words(value)
     except ValueError:
         known = ", ".join(repr(word.value) for word in words)
@@ -129,5 +142,10 @@ def parse_flag(name: str, value: object) -> bool:
     return value
 
 
-def _text(what: str, value: str | None, length_max: int) -> str | None:
+def parse_text(what: str, value: str | None, length_max: int) -> str | None:
+    """Let a key of at most ``length_max`` characters in, or None for None.
+
+    Raises:
+        InvalidValueError: another form.
+    """
     return None if value is None else parse_key(value, what=what, length_max=length_max)

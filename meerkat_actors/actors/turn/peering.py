@@ -13,11 +13,12 @@ from meerkat_actors.actors.turn.heading import (
     parse_word,
 )
 from meerkat_actors.actors.turn.job import Draft, TurnInput, TurnJob
+from meerkat_actors.actors.turn.wiring import every_name
 from meerkat_actors.errors import UsageError
 from meerkat_actors.machines.admission import PROGRESS
 from meerkat_actors.records.content import JSON
 from meerkat_actors.records.headers import DEFAULT_HEADERS, Header, Mode, ResponseStatus
-from meerkat_actors.records.ids import AgentIdentity, InputId, parse_input_id, shown
+from meerkat_actors.records.ids import AgentIdentity, InputId, parse_identity, parse_input_id, shown
 from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.runs import Sending
 
@@ -29,13 +30,19 @@ _REQUEST: Final = InputKind.PEER_REQUEST
 def send(job: TurnJob, draft: Draft, to: str, content: JSON, options: MessageOptions) -> InputId:
     """Send a message. See ``Turn.send``."""
     header = header_of(_MESSAGE, options, MessageOptions, job.limits) if options else None
-    return _sent(job, draft, job.wiring(job.identity, to), content, _MESSAGE, header)
+    return _sent(job, draft, _meant(job, to), content, _MESSAGE, header)
 
 
 def request(job: TurnJob, draft: Draft, to: str, content: JSON, options: RequestOptions) -> InputId:
     """Send a request. See ``Turn.request``."""
     header = header_of(_REQUEST, options, RequestOptions, job.limits) if options else None
-    return _sent(job, draft, job.wiring(job.identity, to), content, _REQUEST, header)
+    return _sent(job, draft, _meant(job, to), content, _REQUEST, header)
+
+
+def _meant(job: TurnJob, to: str) -> AgentIdentity:
+    recipient = job.wiring(job.identity, to)
+    # Somebody else's wiring may return anything, and what is sent there is durable.
+    return recipient if job.wiring is every_name else parse_identity(recipient)
 
 
 def respond(

@@ -15,6 +15,7 @@ from meerkat_actors.records.ids import InputId, RunId, parse_key, shown
 from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.runs import TimerSetting
 from meerkat_actors.records.schedules import Once, Plan
+from meerkat_actors.store.agenda_fitting import TIMER_NAME_MAX
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOW_MS_MAX: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
@@ -65,7 +66,7 @@ def cancel_timer(job: TurnJob, draft: Draft, name: str) -> None:
 
 
 def _name(job: TurnJob, name: str | None) -> str:
-    return parse_key(name, what="timer name", length_max=job.limits.key_length_max)
+    return parse_key(name, what="timer name", length_max=min(job.limits.key_length_max, TIMER_NAME_MAX))
 
 
 def _delay_ms(job: TurnJob, delay: float | timedelta) -> int:

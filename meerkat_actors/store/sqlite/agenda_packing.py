@@ -27,13 +27,13 @@ from meerkat_actors.store.sqlite.steps import (
     FIRE,
     FIRE_LAST,
     OPERATION,
-    PAY,
+    SETTLE_REQUEST,
     TIMER,
 )
 
 
 def _settle(rows: Rows, guard: Row, effect: SettleRequest, _: Unit, __: int) -> None:
-    rows[PAY].append((*guard, effect.admission))
+    rows[SETTLE_REQUEST].append((*guard, effect.admission))
 
 
 def _set(rows: Rows, guard: Row, effect: SetTimer, _: Unit, __: int) -> None:

@@ -41,11 +41,12 @@ from meerkat_actors.store.sqlite.steps import (
     ADVANCE,
     BIND,
     CONSUME,
+    CONSUME_REQUEST,
     END,
+    EVENT,
     HEAD,
     INPUT,
     NAME,
-    OWE,
     RECEIPT,
     SAID_INPUT,
     SAID_SEND,
@@ -55,7 +56,6 @@ from meerkat_actors.store.sqlite.steps import (
     STAGE,
     STEPS,
     TAKE,
-    TOLD,
     TURN,
     Step,
 )
@@ -168,7 +168,7 @@ def _floored(packer: Packer, guard: Row, effect: SetDesired | BeginGeneration | 
 
 
 def _tell(packer: Packer, guard: Row, effect: RecordEvents, _: Unit) -> None:
-    packer.rows[TOLD].append((guard[0], packer.next_sequence(), effect.body))
+    packer.rows[EVENT].append((guard[0], packer.next_sequence(), effect.body))
 
 
 def _continuity(packer: Packer, guard: Row, effect: object, _: Unit) -> None:
@@ -238,7 +238,7 @@ def _end(packer: Packer, guard: Row, effect: EndInput, _: Unit) -> None:
         turn = packer.turn
         if turn == 0:  # as turn_sequence() does, for every turn
             packer.turn = packer.sequence = turn = packer.sequence + 1
-        packer.rows[OWE if effect.owes else CONSUME].append((guard[0], effect.admission, run, turn))
+        packer.rows[CONSUME_REQUEST if effect.owes else CONSUME].append((guard[0], effect.admission, run, turn))
     else:
         ending = encode_abandoned(effect.abandoned)
         reason = effect.abandoned.reason

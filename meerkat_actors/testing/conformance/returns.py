@@ -14,9 +14,9 @@ from meerkat_actors.records.inputs import InputKind, InputRow, InputState, Lane,
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
 from meerkat_actors.store import Store
 from meerkat_actors.testing.conformance.checking import Restart, check, check_each, check_restarting
+from meerkat_actors.testing.conformance.timers import NOON
 from meerkat_actors.testing.conformance.undeliverable import (
     ENDS,
-    NOON,
     destroy,
     id_at,
     recipients,

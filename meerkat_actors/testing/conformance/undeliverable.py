@@ -14,6 +14,7 @@ from meerkat_actors.records.outcomes import AbandonReason
 from meerkat_actors.records.status import Desired
 from meerkat_actors.store import Store
 from meerkat_actors.testing.conformance.checking import check, check_each
+from meerkat_actors.testing.conformance.timers import NOON
 from meerkat_actors.testing.conformance.writing import (
     Writer,
     created,
@@ -24,9 +25,6 @@ from meerkat_actors.testing.conformance.writing import (
     send,
     take,
 )
-
-NOON: Final = 1_800_000_000_000
-"""Some time of the wall clock, in milliseconds."""
 
 
 def stop(writer: Writer) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import apsw
 import pytest
@@ -22,13 +20,10 @@ from meerkat_actors.testing.conformance.pruning import consumed
 from tests.store.looking import picture
 from tests.store.pruning_life import NAMES, NOW_MS, live, minted, prune
 from tests.store.sqlite.faults import failing, full, nothing, open_disk
-from tests.store.sqlite.keeping import Content, content, execute
+from tests.store.sqlite.keeping import content, execute
+from tests.store.sqlite.pruned import FORGETTING, LIMIT, copied, is_between, kept, opened, pruned, require_whole
 from tests.store.sqlite.pruning_worker import EVERYTHING
 from tests.store.writing import created, insert, read
-
-LIMIT: Final = 5
-FORGETTING: Final = frozenset({"input", "document", "snapshot", "journal", "event"})
-"""The tables that pruning changes."""
 
 
 @pytest.fixture
@@ -43,54 +38,6 @@ def full_life(database: Path) -> Path:
     store.end(clean=True)
     store.close()
     return database
-
-
-def opened(path: Path, vfs: str | None = None) -> SqliteStore:
-    store = open_sqlite(path, synchronous="normal", vfs=vfs)
-    store.begin()
-    return store
-
-
-def copied(path: Path, to: str) -> Path:
-    """The same file under another name, with its mark."""
-    copy = path.with_name(to)
-    for suffix in ("", ".mark"):
-        shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
-    return copy
-
-
-def pruned(path: Path) -> Content:
-    """What a pruning leaves that nothing broke off, without what tells who served."""
-    store = opened(path)
-    prune(store, EVERYTHING, limit=LIMIT)
-    store.end(clean=True)
-    store.close()
-    return kept(path)
-
-
-def kept(path: Path) -> Content:
-    return {name: rows for name, rows in content(path).items() if name != "meta"}
-
-
-def is_between(now: Content, before: Content, after: Content) -> bool:
-    """Whether each row is as it was, or as it shall be, or gone as it shall be; and no other."""
-    if {name: now[name] for name in now if name not in FORGETTING} != {
-        name: before[name] for name in before if name not in FORGETTING
-    }:
-        return False
-    return all(
-        all(row in before[name] or row in after[name] for row in now[name])
-        and all(row in now[name] for row in after[name] if row in before[name])
-        and len(after[name]) <= len(now[name]) <= len(before[name])
-        for name in FORGETTING
-    )
-
-
-def require_whole(path: Path) -> None:
-    connection = apsw.Connection(str(path))
-    assert connection.pragma("integrity_check") == "ok"
-    assert connection.pragma("foreign_key_check") is None
-    connection.close()
 
 
 @pytest.mark.slow

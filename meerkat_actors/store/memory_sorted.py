@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from meerkat_actors.store.memory_tables import Tables
 
 K = TypeVar("K", bound=Any)
-"""Keys of one line compare with each other."""
+"""Keys of one table compare with each other."""
 V = TypeVar("V")
 
 _GONE_MAX: Final = 1_000
 """Places at the beginning of an order that may be empty; above it, half of them may."""
 
 
-class Line(Generic[K, V]):
+class SortedRows(Generic[K, V]):
     """Rows by their keys, in the order of those.
 
     ``rows`` holds what there is, and changes through ``Tables`` only, so that it can be undone. While a unit is at
