@@ -166,7 +166,10 @@ def test_every_bound_that_the_readme_names_is_the_default() -> None:
     assert limits.interruptions_max == 20
     assert "(at 20: `crash_loop`)" in README
     assert limits.suspect_seconds == 10
-    assert limits.run_inputs_max == 64
+    assert limits.run_inputs_max == 512
+    assert "(`run_inputs_max`, 512)" in README
+    assert limits.undeliverable_seconds == 7 * 86_400
+    assert "`undeliverable_seconds` (7 days)" in README
 
 
 def test_no_placeholder_is_left() -> None:
