@@ -162,12 +162,14 @@ def write_past_a_limit(folder: Path) -> None:
             await ledger.send(runtime, "alice", "before")
             resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, resource.RLIM_INFINITY))
             for number in range(1_000):
-                await ledger.send(runtime, "alice", f"{number} {'x' * 1_000}")
+                # What little it takes to open the store anew may fit below the limit, once.
+                with suppress(UnknownOutcomeError):
+                    await ledger.send(runtime, "alice", f"{number} {'x' * 1_000}")
 
     ended: BaseException | None = None
     try:
         trio.run(life)
-    except (StoreError, UnknownOutcomeError) as error:
+    except StoreError as error:
         ended = error
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert ended is not None
