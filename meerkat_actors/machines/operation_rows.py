@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meerkat_actors.machines.lap import Lap
 from meerkat_actors.machines.operation import changed
+from meerkat_actors.machines.state import IdentityState
 from meerkat_actors.records.agenda_codec import encode_operation
 from meerkat_actors.records.agenda_effects import DropOperation, PutOperation
 from meerkat_actors.records.facts import OperationEnded, OperationStarted
@@ -14,8 +15,8 @@ class OperationRows:
     """Changes operations within one lap. Lives inside one call."""
 
     def __init__(self, lap: Lap) -> None:
-        self.lap = lap
-        self.state = lap.state
+        self.lap: Lap = lap
+        self.state: IdentityState = lap.state
         # A unit touches a key once: what this lap wrote of it before is written anew, in its place.
         self._places = {
             effect.operation_id: place

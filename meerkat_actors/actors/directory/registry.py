@@ -58,10 +58,10 @@ class Directory:
         self._phase = RuntimePhase.OPENING
         # Beside the phase, because hashing an enum, or two comparisons, cost each lap of each owner.
         self._is_closing = False
-        self.clock = Clock()
-        self.returns = Returns()
-        self.quarantine = Quarantine(observers)
-        self.groups = Groups(groups)
+        self.clock: Clock = Clock()
+        self.returns: Returns = Returns()
+        self.quarantine: Quarantine = Quarantine(observers)
+        self.groups: Groups = Groups(groups)
 
     @property
     def live(self) -> int:

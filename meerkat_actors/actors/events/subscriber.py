@@ -37,12 +37,12 @@ class Subscriber:
     __slots__ = ("_arrived", "_room", "_wanted", "buffer", "is_live", "owes_gap", "place")
 
     def __init__(self, place: Place, wanted: Wanted, room: int) -> None:
-        self.place = place
+        self.place: Place = place
         """Everything before it was told, is in the buffer, or isn't wanted."""
         self.buffer: deque[RuntimeEvent] = deque()
-        self.is_live = False
+        self.is_live: bool = False
         """Whether the hub tells it what comes; else it reads by itself."""
-        self.owes_gap = False
+        self.owes_gap: bool = False
         """Whether it has yet to learn that it was too slow."""
         self._arrived = trio.lowlevel.ParkingLot()
         self._wanted = wanted
