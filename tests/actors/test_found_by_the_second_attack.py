@@ -9,18 +9,25 @@ import pytest
 import trio
 
 import meerkat_actors as meerkat
-from meerkat_actors.actors.identity.pulling import place_of
-from meerkat_actors.actors.mailbox import Envelope
+from meerkat_actors.actors.identity.entry import Entry
+from meerkat_actors.actors.identity.pulling import Pulled, keep_waiting, place_of
+from meerkat_actors.actors.mailbox import Envelope, Mailbox
 from meerkat_actors.actors.turn import Turn
 from meerkat_actors.actors.turn.wiring import Wiring
 from meerkat_actors.errors import InvalidValueError, UsageError
-from meerkat_actors.records.commands import Checkpoint, Command, EndTurn, GetStatus, Look
-from meerkat_actors.records.ids import AgentIdentity, RunId
+from meerkat_actors.machines.identity import decide
+from meerkat_actors.records.agenda_codec import encode_schedule
+from meerkat_actors.records.commands import Checkpoint, Command, EndTurn, FireDue, GetStatus, Look, TakePending
+from meerkat_actors.records.ids import AdmissionSequence, AgentIdentity, RunId
+from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Abandoned
-from meerkat_actors.records.runs import TurnCancelled
+from meerkat_actors.records.runs import TurnCancelled, TurnCompleted
+from meerkat_actors.records.schedules import Once, Plan
+from meerkat_actors.records.timers import Timer
 from meerkat_actors.store import MemoryStore
 from tests.actors.world import echo, running, told
+from tests.machines.states import busy, end, mail, run_of, stamp
 
 RUN = RunId("018bcfe5-6800-7000-8000-000000000001")
 
@@ -68,6 +75,25 @@ async def test_no_mail_is_forgotten_where_only_some_of_it_found_room(autojump_cl
             await trio.sleep(10)
             nursery.cancel_scope.cancel()
         assert await told(hub) == list(range(40))
+
+
+def test_what_found_no_room_is_read_again_also_where_there_is_some_at_the_end() -> None:
+    """A checkpoint that nobody waits for any more stands before the end that makes room."""
+    body = encode_schedule(Plan(rule=Once(1), kind=InputKind.EXTERNAL_EVENT, content=b"1"))
+    pulled: list[Pulled] = [
+        TakePending((mail(3), mail(4))),
+        FireDue(tuple(Timer(name, 1, body, AdmissionSequence(0), 0) for name in ("a", "b"))),
+    ]
+    state, limits = busy(run_of(1), (2,)), Limits(backlog_max=3)
+    decision = decide(state, [*pulled, end(TurnCompleted("done", (), None, ()))], stamp(), limits)
+    assert decision.state.backlog < limits.backlog_max
+    entry = Entry(AgentIdentity("a"), Mailbox(AgentIdentity("a"), limits), mail_waiting=False)
+    keep_waiting(entry, pulled, decision)
+    assert (entry.mail_waiting, entry.timers_due) == (True, True)
+    entry.mail_waiting = entry.timers_due = False
+    decision = decide(state, [*pulled], stamp(), Limits(backlog_max=99))
+    keep_waiting(entry, pulled, decision)
+    assert (entry.mail_waiting, entry.timers_due) == (False, False)
 
 
 @pytest.mark.parametrize("meant", [None, 5, "", "a b", "x" * 1_000, "\ud800", b"b", ["b"]])

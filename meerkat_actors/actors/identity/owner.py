@@ -196,7 +196,7 @@ async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) ->
     decision = decide(state, commands or [_LOOK], stamped, around.limits)
     if pulled:
         del decision.replies[place : place + len(pulled)]
-        keep_waiting(owner, pulled, decision)
+        keep_waiting(owner.entry, pulled, decision)
     if decision.unit is None:
         conclude_lap(owner, envelopes, state, decision)
         return decision.state

@@ -14,6 +14,7 @@ from meerkat_actors.actors.identity.parking import has_due_timers, has_mail, hea
 from meerkat_actors.actors.mailbox import Envelope
 from meerkat_actors.machines.decision import Decision
 from meerkat_actors.machines.state import IdentityState
+from meerkat_actors.records.agenda_effects import DropTimer, FireTimer
 from meerkat_actors.records.commands import Checkpoint, EndTurn, FireDue, JournalStep, ResolveIntent, TakePending
 from meerkat_actors.records.effects import TakeMail
 from meerkat_actors.records.ids import IdentityKey
@@ -85,16 +86,16 @@ def last_due_ms(pulled: list[Pulled]) -> int:
     return max((timer.due_ms for each in pulled if type(each) is FireDue for timer in each.timers), default=0)
 
 
-def keep_waiting(owner: Owner, pulled: list[Pulled], decision: Decision) -> None:
-    """What a lap had no room for is read again once there is some."""
-    entry, taken = owner.entry, 0
-    if decision.unit is not None:
-        taken = sum(type(effect) is TakeMail for effect in decision.unit.effects)
+def keep_waiting(entry: Entry, pulled: list[Pulled], decision: Decision) -> None:
+    """What a lap left behind is read again: it may have had no room, however much there is at its end."""
+    effects = () if decision.unit is None else decision.unit.effects
     for each in pulled:
-        if type(each) is TakePending:
+        if isinstance(each, TakePending):
+            taken = sum(type(effect) is TakeMail for effect in effects)
             entry.mail_waiting = entry.mail_waiting or taken < len(each.mail)
-        elif room_of(owner, decision.state) <= 0:
-            entry.timers_due = True
+        else:
+            fired = sum(type(effect) is FireTimer or type(effect) is DropTimer for effect in effects)
+            entry.timers_due = entry.timers_due or fired < len(each.timers)
 
 
 def put_back(entry: Entry, pulled: list[Pulled]) -> None:
