@@ -42,6 +42,7 @@ from meerkat_actors.store.sqlite.examining_findings import REMEDIES as REMEDIES
 from meerkat_actors.store.sqlite.examining_findings import Check as Check
 from meerkat_actors.store.sqlite.examining_findings import Finding as Finding
 from meerkat_actors.store.sqlite.examining_findings import Findings
+from meerkat_actors.store.sqlite.examining_indexes import examine_partial_indexes
 from meerkat_actors.store.sqlite.examining_inputs import (
     examine_admissions,
     examine_journal,
@@ -160,6 +161,7 @@ def _key_of(database: Database, identity: AgentIdentity) -> int:
 def _examine_file(path: str, database: Database, found: Findings, meta: Meta | None, watch: Watch) -> None:
     watch("pages", 0)
     examine_pages(database, found)
+    examine_partial_indexes(database, found)
     watch("sequence", 0)
     examine_sequence(database, found)
     if meta is not None:

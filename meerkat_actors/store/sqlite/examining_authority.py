@@ -94,10 +94,10 @@ def examine_sessions(subject: Subject, stream: Stream, *, has_holder: bool) -> S
     ):
         subject.say(Check.SESSION, "a session is bound to a generation that never began")
     # A facade that served it before may have had several sessions in a generation, and rolled some back.
-    if subject.is_agent and not has_holder and len(sessions) != head.generation + 1:
+    if subject.is_agent and not has_holder and sorted(sessions.values()) != [*range(head.generation + 1)]:
         subject.say(
             Check.SESSION,
-            f"an agent has one session a generation, and {len(sessions)} are bound to {head.generation + 1}",
+            f"an agent has one session a generation: {len(sessions)} are bound, {head.generation + 1} began",
         )
     return sessions
 

@@ -175,7 +175,8 @@ def _set_value(connection: apsw.Connection, table: str, chance: Random) -> str |
     if new == old and type(new) is type(old):
         return None
     connection.execute(f"UPDATE {table} SET {names[place]} = ? WHERE {_where(keys)}", (new, *key))
-    return f"set {table}.{names[place]} {key}: {_shown(old)} -> {_shown(new)}"
+    told = f"set {table}.{names[place]} {key}: {_shown(old)} -> {_shown(new)}"
+    return told if _is_admitted(names, row[len(keys) :]) else f"{told} (never admitted)"
 
 
 def _other_value(old: Value, others: list[Value], chance: Random) -> Value:
@@ -226,7 +227,14 @@ def _swap(connection: apsw.Connection, table: str, chance: Random) -> str | None
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-    return f"swap {table}.{names[place]} {one[: len(keys)]}, {other[: len(keys)]}"
+    told = f"swap {table}.{names[place]} {one[: len(keys)]}, {other[: len(keys)]}"
+    is_admitted = any(_is_admitted(names, row[len(keys) :]) for row in (one, other))
+    return told if is_admitted else f"{told} (never admitted)"
+
+
+def _is_admitted(names: list[str], row: tuple[Value, ...]) -> bool:
+    """False for mail that was never counted: no number of its recipient's proves whose it is."""
+    return "admission" not in names or row[names.index("admission")] is not None
 
 
 def _delete(connection: apsw.Connection, table: str, chance: Random) -> str | None:

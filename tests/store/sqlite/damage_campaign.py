@@ -37,7 +37,8 @@ UNNOTICEABLE: Final[Mapping[str, str]] = MappingProxyType(
         r"(set|swap) (name\.name|agent_config\.|journal\.|session\.session|document\.(key|epoch|generation))": _ALONE,
         r"(set|swap) continuity\.(token|holder|former)|(set|swap) snapshot\.(version|token)": _ALONE,
         r"(set|swap) head\.(kind|token|tombstone|admissions|mail_floor)": _ALONE,
-        r"(set|swap) input\.(input_id|kind|attempts|interruptions|not_before|run|idempotency|ending|owed)": _ALONE,
+        r"(set|swap) input\.(input_id|kind|header|attempts|interruptions|not_before|run|idempotency|ending|owed)": _ALONE,
+        r"(set|swap) input\.identity .* \(never admitted\)$": _ALONE,
         r"(set|swap) (timer|operation|event)\.": _ALONE,
         r"(set|swap) turn\.(token|body|run|digest)": _ALONE,
     }
@@ -115,7 +116,7 @@ def explanation_of(trial: Trial) -> str | None:
     """Why a miss can't be noticed by anybody; None: it could."""
     reasons = [
         next((why for pattern, why in UNNOTICEABLE.items() if re.match(pattern, part)), None)
-        for part in ([trial.told] if trial.kind != "bits" else trial.told.split("; ")[:-1])
+        for part in (trial.told.split("; ")[:-1] if trial.kind in {"bits", "pages"} else [trial.told])
     ]
     return None if None in reasons or not reasons else reasons[0]
 

@@ -96,8 +96,8 @@ def run_trial(folder: Path, samples: Samples, seed: str, number: int) -> Trial:
     except Exception as error:  # noqa: BLE001 - the same
         tracebacks.append(f"store: {type(error).__name__}: {error}")
     after = _sight(write_files(folder / "damaged", damaged))
-    if kind == "bits":
-        told = "; ".join([*(f"set {cell}" for cell in _differing(before, after)), told])
+    if kind in {"bits", "pages"}:
+        told = "; ".join([*_differing(before, after), told])
     return Trial(
         number=number,
         kind=kind,
@@ -127,19 +127,30 @@ def _sight(path: Path) -> Sight:
 
 
 def _differing(before: Sight, after: Sight) -> list[str]:
-    """The columns whose values differ, where that is all that does."""
+    """What was done to rows, in the words of the damages that are done to rows; empty if there are none for it."""
     if isinstance(before, str) or isinstance(after, str) or len(before) != len(after):
         return []
-    cells: list[str] = []
+    done: list[str] = []
     for was, now in zip(before, after, strict=True):
         if was == now:
             continue
-        if not isinstance(was, Rows) or not isinstance(now, Rows) or len(was.rows) != len(now.rows):
+        if isinstance(was, Rows) and isinstance(now, Rows):
+            if len(was.rows) == len(now.rows):
+                done += _changed(was, now)
+            elif set(now.rows) < set(was.rows):
+                done.append(f"delete {was.table} {len(was.rows) - len(now.rows)} rows")
+            else:
+                return []
+        elif not (isinstance(was, list) and isinstance(now, list) and set(now) < set(was)):
+            # Not even an index whose entries went with their rows.
             return []
-        for row, changed in zip(was.rows, now.rows, strict=True):
-            pairs = zip(was.columns, row, changed, strict=True)
-            cells += [f"{was.table}.{column}" for column, value, other in pairs if value != other]
-    return list(dict.fromkeys(cells))
+    return list(dict.fromkeys(done))
+
+
+def _changed(was: Rows, now: Rows) -> Iterator[str]:
+    for row, changed in zip(was.rows, now.rows, strict=True):
+        pairs = zip(was.columns, row, changed, strict=True)
+        yield from (f"set {was.table}.{column}" for column, value, other in pairs if value != other)
 
 
 def _seen(connection: apsw.Connection) -> Iterator[object]:
