@@ -29,6 +29,8 @@ from meerkat_actors.examples.review.output import write_page
 from meerkat_actors.runtime import open_runtime
 
 HANG_SECONDS: Final = 20
+LIMITS: Final = meerkat.Limits(cancel_grace_seconds=60)
+"""An owner that waits for the end of a turn which never tells of it hangs, then."""
 PACKAGE: Final = os.path.join(os.path.dirname(meerkat.__file__), "")
 KEYS: Final = ("one", "two")
 _DEATHS: Final[dict[int, str]] = {signal.SIGALRM: "hangs", signal.SIGKILL: "killed"}
@@ -55,7 +57,7 @@ async def work(database: Path) -> None:
     page = database.with_suffix(".md")
     assert await trio.to_thread.run_sync(is_whole, page)
     agents = {"worker": worker, "archive": archive}
-    async with open_runtime(database, agents=agents) as runtime:
+    async with open_runtime(database, agents=agents, limits=LIMITS) as runtime:
         agent = await runtime.agent("worker", kind="worker")
         kept = await runtime.agent("archive", kind="archive")
         admission = await agent.send(KEYS[0], idempotency_key=KEYS[0])

@@ -114,6 +114,7 @@ async def _open_turns(
         for job in live:
             job.scope.cancel()
 
+    @trio.lowlevel.enable_ki_protection
     async def run(job: TurnJob) -> None:
         try:
             await run_turn(job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from inspect import isawaitable
 from typing import Any, Final, cast
@@ -48,6 +48,7 @@ def refuse_inside_turn(what: str) -> None:
         )
 
 
+@trio.lowlevel.enable_ki_protection
 async def run_turn(job: TurnJob) -> None:
     """Run one turn and post its ending to the identity's owner, whatever the ending is.
 
@@ -55,6 +56,8 @@ async def run_turn(job: TurnJob) -> None:
     Sends: ``EndTurn`` to its owner's control mailbox (never waits).
     Ends:  with the agent function; what a cancelled turn set and sent is dropped, and its owner decides what becomes
            of its messages.
+
+    Ctrl-C is raised in the agent's function or nowhere in this task: its owner always hears of the end.
     """
     draft = Draft(trio.lowlevel.current_task(), job.state, [], [], {}, {})
     ending: TurnEnding | None = None
@@ -106,7 +109,7 @@ async def _returned(job: TurnJob, draft: Draft) -> object:
     turn = Turn(job, draft)
     if job.kind.is_async:
         job.has_begun = True
-        return job if job.is_given_up else await function(turn)
+        return job if job.is_given_up else await _called(function, turn)
 
     def run() -> object:
         draft.thread = threading.get_ident()
@@ -115,7 +118,17 @@ async def _returned(job: TurnJob, draft: Draft) -> object:
 
     returned = await in_thread(run, job.threads)
     draft.thread = None
-    return await returned if isawaitable(returned) else returned
+    return await _awaited(returned) if isawaitable(returned) else returned
+
+
+@trio.lowlevel.disable_ki_protection
+async def _called(function: Callable[[Turn], Any], turn: Turn) -> object:
+    return await function(turn)
+
+
+@trio.lowlevel.disable_ki_protection
+async def _awaited(returned: Awaitable[object]) -> object:
+    return await returned
 
 
 def _completed(job: TurnJob, draft: Draft, returned: object) -> TurnCompleted:
