@@ -147,7 +147,8 @@ class IdentityState:
         members = 0 if self.run is None else len(self.run.members)
         if self.parked is not None:
             members += len(self.parked.members)
-        return len(self.lane) + len(self.steer) + members
+        lane, steer = self.lane, self.steer
+        return (0 if lane is EMPTY else len(lane)) + (0 if steer is EMPTY else len(steer)) + members
 
 
 def lane_of(run: Run) -> Lane:

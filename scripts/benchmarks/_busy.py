@@ -29,6 +29,8 @@ class Round:
     """Per second, beside an idle host."""
     ticks_beside: float
     turns_beside: float
+    loop_share: float
+    """Of that phase, how much the loop's thread was at work: the rest it waited, for the GIL or for a processor."""
     acks: int
     ack_p50_seconds: float
     ack_p99_seconds: float

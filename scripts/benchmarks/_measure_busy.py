@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import trio
 from attrs import define, field
@@ -61,8 +61,9 @@ async def measure_round(
         async with open_host(spins) as host:
             await trio.sleep(job.seconds / 4)
             probes.acks.clear()
-            before = host.ticks
+            before, worked = host.ticks, thread_time()
             beside = await load.window(job.seconds)
+            worked = thread_time() - worked
             ticks_beside = (host.ticks - before) / beside.seconds
     acks = probes.acks  # with those in flight when the window ended, or the longest would be the ones left out
     return Round(
@@ -70,6 +71,7 @@ async def measure_round(
         turns_alone=len(alone.latencies) / alone.seconds,
         ticks_beside=ticks_beside,
         turns_beside=len(beside.latencies) / beside.seconds,
+        loop_share=worked / beside.seconds,
         acks=len(acks),
         ack_p50_seconds=quantile(acks, 0.50),
         ack_p99_seconds=quantile(acks, 0.99),

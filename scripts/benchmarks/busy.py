@@ -28,9 +28,12 @@ SYNC_SECONDS: Final = 0.008
 TURNS_KEPT_MIN: Final = 0.5
 ACK_SECONDS_MAX: Final = 0.050
 TICKS_KEPT_MIN: Final = 0.6
+LOOP_SHARE_MIN: Final = 0.83
+"""Stable to a hundredth, 0.87 as it is, where the ticks move between 0.3 and 0.65 with the machine. Lending without
+backing off reads 0.80, without looking whether the writer works 0.60, in slices of 2 ms 0.45."""
 
 COLUMNS: Final = (
-    "disk", "turns/s alone", "beside the host", "kept", "host ticks/s alone", "beside the agents", "kept",
+    "disk", "turns/s alone", "beside the host", "kept", "host ticks/s alone", "beside the agents", "kept", "loop share",
     "ack p50 ms", "p99", "max", "acks",
 )  # fmt: skip
 
@@ -45,6 +48,7 @@ class Options:
     seconds: float
     json: Path | None
     check: bool
+    slow_machine: bool
 
 
 @frozen(kw_only=True)
@@ -65,6 +69,11 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a phase (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round to FILE")
     parser.add_argument("--check", action="store_true", help="fail if a bound is missed")
+    parser.add_argument(
+        "--slow-machine",
+        action="store_true",
+        help="hold the host's ticks to no bound: what the agents' own work takes of them is the machine's speed",
+    )
     given = parser.parse_args(arguments)
     if min(given.agents, given.probes, given.rounds) < 1 or given.seconds <= 0:
         parser.error("agents, probes and rounds start at 1, seconds above 0")
@@ -75,6 +84,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         seconds=given.seconds,
         json=given.json,
         check=given.check,
+        slow_machine=given.slow_machine,
     )
 
 
@@ -116,6 +126,7 @@ def row(disk: str, result: BusyResult) -> tuple[str, ...]:
         f"{middle(lambda each: each.ticks_alone):,.0f}",
         f"{middle(lambda each: each.ticks_beside):,.0f}",
         f"{middle(ticks_kept):.2f}",
+        f"{middle(lambda each: each.loop_share):.2f}",
         f"{1_000 * middle(lambda each: each.ack_p50_seconds):.1f}",
         f"{1_000 * middle(lambda each: each.ack_p99_seconds):.1f}",
         f"{1_000 * max(each.ack_max_seconds for each in result.rounds):.1f}",
@@ -123,17 +134,20 @@ def row(disk: str, result: BusyResult) -> tuple[str, ...]:
     )
 
 
-def failures(fast: BusyResult, slow: BusyResult) -> list[str]:
+def failures(fast: BusyResult, slow: BusyResult, *, slow_machine: bool) -> list[str]:
     """One sentence per bound that was missed."""
     turns = median([turns_kept(each) for each in fast.rounds])
     ack = max(each.ack_max_seconds for each in fast.rounds)
     ticks = median([ticks_kept(each) for each in slow.rounds])
+    share = median([each.loop_share for each in slow.rounds])
     found: list[str] = []
     if turns < TURNS_KEPT_MIN:
         found.append(f"{turns:.2f} of the turns were made beside the host, {TURNS_KEPT_MIN} wanted")
     if ack >= ACK_SECONDS_MAX:
         found.append(f"the longest ack took {1_000 * ack:.1f} ms, under {1_000 * ACK_SECONDS_MAX:.0f} wanted")
-    if ticks < TICKS_KEPT_MIN:
+    if share < LOOP_SHARE_MIN:
+        found.append(f"the loop was at work for {share:.2f} of its time on the slow disk, {LOOP_SHARE_MIN} wanted")
+    if ticks < TICKS_KEPT_MIN and not slow_machine:
         found.append(f"the host kept {ticks:.2f} of its ticks on the slow disk, {TICKS_KEPT_MIN} wanted")
     return found
 
@@ -151,7 +165,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json is not None:
         report = Report(machine=machine, fast=fast, slow=slow)
         options.json.write_bytes(orjson.dumps(cattrs.unstructure(report), option=orjson.OPT_INDENT_2))
-    missed = failures(fast, slow) if options.check else []
+    missed = failures(fast, slow, slow_machine=options.slow_machine) if options.check else []
     for sentence in missed:
         print(f"missed: {sentence}", file=sys.stderr)
     return 1 if missed else 0

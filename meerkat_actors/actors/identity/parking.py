@@ -13,12 +13,14 @@ def has_work(owner: Owner, state: IdentityState) -> bool:
     """Whether a lap without commands would do something. Parking is level-triggered."""
     if not state.is_created or owner.is_full:
         return False
-    is_called = (has_mail(owner, state) and hears(owner, state)) or has_due_timers(owner, state)
-    if is_called and room_of(owner, state) > 0:
-        return True
+    entry = owner.entry
+    if entry.mail_waiting or entry.timers_due:
+        is_called = (has_mail(owner, state) and hears(owner, state)) or has_due_timers(owner, state)
+        if is_called and room_of(owner, state) > 0:
+            return True
     if owner.around.is_closing():
         return False
-    return has_business(state, is_alarmed=owner.alarm != 0 or owner.entry.asked_to_suspect)
+    return has_business(state, is_alarmed=owner.alarm != 0 or entry.asked_to_suspect)
 
 
 def has_mail(owner: Owner, state: IdentityState) -> bool:

@@ -29,14 +29,20 @@ def stamp(owner: Owner, state: IdentityState, commands: list[Command], *, at_lea
     """The stamp of one lap; its time is no earlier than ``at_least_ms``."""
     around, env = owner.around, owner.around.env
     # Ids are minted only for what a lap may need: most laps end a turn and stage nothing.
-    may_stage = state.backlog > 1 or any(type(command) in _ADMITTING for command in commands)
-    if not may_stage and state.is_executing:
-        may_stage = any(_starts_operations(command) for command in commands)
-    may_begin = not state.is_created or state.is_buried or state.is_resetting or any(map(is_reset, commands))
+    may_stage = not state.is_executing or state.backlog > 1
+    may_begin = not state.is_created or state.is_buried or state.is_resetting
+    for command in commands:
+        what = type(command)
+        if what in _ADMITTING:
+            may_stage = True
+        elif what is EndTurn:
+            may_stage = may_stage or _starts_operations(command)
+        elif what is Govern:
+            may_begin = may_begin or is_reset(command)
     kind = around.agents.get(state.kind)
     return Stamp(
         max(around.now_ms(), at_least_ms),
-        RunId(env.new_id() if may_stage or not state.is_executing else ""),
+        RunId(env.new_id() if may_stage else ""),
         SessionId(env.new_id() if may_begin else ""),
         around.jitter(),
         around.is_closing() or owner.is_full,

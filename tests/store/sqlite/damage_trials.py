@@ -65,11 +65,12 @@ class Trial:
 
 @frozen
 class Rows:
-    """What one table holds."""
+    """What one table holds, or one index."""
 
     table: str
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
+    is_index: bool = False
 
 
 def run_trial(folder: Path, samples: Samples, seed: str, number: int) -> Trial:
@@ -134,16 +135,14 @@ def _differing(before: Sight, after: Sight) -> list[str]:
     for was, now in zip(before, after, strict=True):
         if was == now:
             continue
-        if isinstance(was, Rows) and isinstance(now, Rows):
-            if len(was.rows) == len(now.rows):
-                done += _changed(was, now)
-            elif set(now.rows) < set(was.rows):
-                done.append(f"delete {was.table} {len(was.rows) - len(now.rows)} rows")
-            else:
-                return []
-        elif not (isinstance(was, list) and isinstance(now, list) and set(now) < set(was)):
-            # Not even an index whose entries went with their rows.
+        if not isinstance(was, Rows) or not isinstance(now, Rows):
             return []
+        is_less = set(now.rows) < set(was.rows)
+        if was.is_index and is_less:
+            continue  # entries went with their rows
+        if was.is_index or not (is_less or len(was.rows) == len(now.rows)):
+            return []
+        done += [f"delete {was.table} {len(was.rows) - len(now.rows)} rows"] if is_less else _changed(was, now)
     return list(dict.fromkeys(done))
 
 
@@ -172,7 +171,8 @@ def _seen(connection: apsw.Connection) -> Iterator[object]:
             place = "id" if table == "operation" else "rowid"  # of which there is none in a table without it
             by = f"SELECT {place} FROM {table} INDEXED BY {name} {'WHERE ' + where if where else ''}"
             columns = [str(row[2]) for row in connection.execute(f"PRAGMA index_info({name})").fetchall()]
-            yield connection.execute(f"{by} ORDER BY {', '.join(columns)}, {place}").fetchall()
+            rows = f"{by} ORDER BY {', '.join(columns)}, {place}"
+            yield Rows(str(name), (place,), tuple(connection.execute(rows).fetchall()), is_index=True)
 
 
 # -- who notices --------------------------------------------------------------------------
