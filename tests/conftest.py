@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator
+from contextlib import nullcontext
 from typing import Final
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import settings
 
 from tests.invariants.exempt import BY_HAND, reason_for
 from tests.invariants.watching import Watch, Watching
+from tests.measuring import unmeasured
 
 # Before anybody imports it: its assertions then tell their values.
 pytest.register_assert_rewrite("meerkat_actors.testing.conformance")
@@ -41,11 +43,31 @@ def pytest_unconfigure() -> None:
     WATCHING.remove()
 
 
+# They try many histories of the same lines: to measure them, too, would take three minutes.
+REPEATING: Final = (
+    "tests/crashes/",
+    "tests/faults/",
+    "tests/fates/",
+    "tests/histories/",
+    "tests/machines/test_identity_histories.py",
+    "tests/mailing/",
+    "tests/simulation/test_campaigns.py",
+    "tests/store/test_model.py",
+    "tests/store/test_sharing_histories.py",
+    "tests/store/test_units_campaign.py",
+    "tests/testing/test_conformance_catches.py",
+    "tests/timers/test_crowds.py",
+    "tests/timers/test_jumps.py",
+)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Hold every store that the test served to the invariants, while its fixtures keep their files."""
+    is_repeating = item.nodeid.startswith(REPEATING) or item.get_closest_marker("slow") is not None
     try:
-        yield
+        with unmeasured() if is_repeating else nullcontext():
+            yield
     finally:
         watch, WATCHING.watch = WATCHING.watch, Watch()
     if reason_for(item.nodeid) is None:

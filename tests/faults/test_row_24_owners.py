@@ -15,7 +15,7 @@ import apsw
 import pytest
 import trio
 
-from meerkat_actors import AlreadyOwnedError, Limits, StoreInterruptedError, Turn
+from meerkat_actors import AlreadyOwnedError, InputRecord, Limits, StoreInterruptedError, Turn
 from meerkat_actors.actors.turn import AgentFunction
 from meerkat_actors.errors import MeerkatError
 from meerkat_actors.handles import AgentHandle
@@ -105,12 +105,20 @@ async def test_row_24_a_paused_owner_is_taken_over_from_and_tells_observers_when
         assert answer == "acknowledged" or "alice" in answer
         assert answer.split()[0] in TYPED, answer
         assert (await alice.ask("and on")).text in {"3", "4"}
-        rows = [row async for row in alice.inputs(order="oldest")]
+        rows = await settled(alice, awaited={"acknowledged": "from the past"}.get(answer))
         contents = [str(row.content) for row in rows]
         assert contents.count("from the past") in LATE.get(answer.split()[0], {0})
         assert [each for each in contents if each != "from the past"] == ["from the first", "from the second", "and on"]
         texts = {getattr(await alice.wait(row.input_id), "text", None) for row in rows}
         assert texts == {str(number) for number in range(1, len(rows) + 1)}
+
+
+async def settled(agent: AgentHandle, *, awaited: str | None) -> list[InputRecord]:
+    """Its inputs, with what another process sent it: acknowledged, that waits until this one has looked."""
+    while True:
+        rows = [row async for row in agent.inputs(order="oldest")]
+        if awaited is None or awaited in [row.content for row in rows]:
+            return rows
 
 
 async def answered(agent: AgentHandle) -> str | None:
