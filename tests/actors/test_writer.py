@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import outcome
@@ -15,6 +16,7 @@ import trio
 
 from meerkat_actors.actors.writer import GilLender, Writer, lender_of_run
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.runtime import open_runtime
 from meerkat_actors.store import MemoryStore
 from tests.actors.faulty import FaultyStore
 from tests.actors.world import echo, passes, running, until
@@ -165,16 +167,21 @@ def is_installed(lender: GilLender) -> bool:
     return True
 
 
-async def test_all_runtimes_of_one_run_share_one_lender_which_leaves_with_the_last() -> None:
+async def test_all_runtimes_of_one_run_share_one_lender_which_leaves_with_the_last(tmp_path: Path) -> None:
     lender = lender_of_run()
     assert lender_of_run() is lender
     assert not is_installed(lender)
-    async with running(MemoryStore(), {"echo": echo}):
+    async with open_runtime(tmp_path / "one.db", agents={"echo": echo}):
         assert is_installed(lender)
-        async with running(MemoryStore(), {"echo": echo}):
+        async with open_runtime(tmp_path / "two.db", agents={"echo": echo}):
             assert is_installed(lender)
         assert is_installed(lender)
     assert not is_installed(lender)
+
+
+async def test_a_store_that_the_loop_works_itself_is_lent_nothing() -> None:
+    async with running(MemoryStore(), {"echo": echo}):
+        assert not is_installed(lender_of_run())
 
 
 async def test_the_lender_is_taken_off_while_calls_are_waited_for_in_place_and_comes_back() -> None:

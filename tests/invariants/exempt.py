@@ -8,6 +8,7 @@ from typing import Final
 BY_HAND: Final = (
     "tests/store/",
     "tests/machines/",
+    "tests/edges/test_both_stores.py",
     "tests/cli/test_prune.py",
     "tests/cli/test_doctor.py",
     "tests/events/test_cursors.py",

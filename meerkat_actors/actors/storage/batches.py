@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import outcome
 import trio
 
+from meerkat_actors.actors.hands import Hands
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
 from meerkat_actors.actors.storage.counters import StorageCounters
-from meerkat_actors.actors.writer import Writer
 from meerkat_actors.errors import (
     MeerkatError,
     StoreError,
@@ -58,14 +58,14 @@ _Worked = tuple[list[CommitOutcome], float, list[object]]
 class Batches:
     """What waits for the store, and the one batch that is under way.
 
-    Reached by the pump task, by posts, and by the writer's completions, all of them synchronous
+    Reached by the pump task, by posts, and by the completions of whose hands do the work, all of them synchronous
     on the event loop. What waits is bounded by who asks: each of them is a task that waits.
     """
 
     def __init__(
         self,
         store: Store,
-        writer: Writer,
+        hands: Hands,
         limits: Limits,
         after_commit: Callable[[list[Unit]], None],
         notify: Callable[[Event], None],
@@ -84,7 +84,7 @@ class Batches:
         self.is_leaving = False
         self._can_reopen = can_reopen
         self._reopened_at: float | None = None
-        self._writer = writer
+        self._hands = hands
         self._limits = limits
         self._after_commit = after_commit
         self._notify = notify
@@ -113,7 +113,7 @@ class Batches:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the store is in the writer's hands."""
+        """Whether a call to the store is under way."""
         return self._is_busy
 
     def post(self, request: Request) -> None:
@@ -126,7 +126,7 @@ class Batches:
         self._waiting.append(request)
         if self._is_busy:
             return
-        if self._was_alone and not self.store.inline:
+        if self._was_alone and self._hands.is_apart:
             # Who was alone last time probably is again: two passes of the loop less per commit.
             # Otherwise the pump begins after this pass, with everyone who is about to ask in it.
             self.begin()
@@ -211,12 +211,10 @@ class Batches:
             request.slot.reject(self._ended())
 
     def _run(self, work: Callable[[], T], done: Callable[[outcome.Outcome[T]], None], *, waits: bool = False) -> None:
-        if self.store.inline:
-            done(outcome.capture(work))
-        elif waits:
-            self._writer.submit_alone(work, done)
+        if waits:
+            self._hands.submit_alone(work, done)
         else:
-            self._writer.submit(work, done)
+            self._hands.submit(work, done)
 
     def _finish(
         self, commits: list[CommitRequest], reads: list[ReadRequest], waited: float, worked: outcome.Outcome[_Worked]

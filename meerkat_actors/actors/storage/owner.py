@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import trio
 
+from meerkat_actors.actors.hands import Hands, InlineHands
 from meerkat_actors.actors.home import Home
 from meerkat_actors.actors.reply import CommitSlot, ReplySlot
 from meerkat_actors.actors.storage.batches import Batches, CommitRequest, ReadRequest
@@ -118,6 +119,7 @@ async def open_storage(
     *,
     after_commit: Callable[[list[Unit]], None],
     notify: Callable[[Event], None],
+    hands: Hands | None = None,
 ) -> AsyncGenerator[StorageHandle, None]:
     """Run the storage owner for as long as the ``async with`` block, then drain it.
 
@@ -126,26 +128,22 @@ async def open_storage(
     ends when nothing waits any more, or ``drain_seconds`` after the block did, but never while
     a batch is under way. The store is marked clean unless a call to it failed. ``after_commit`` is told the units
     that became durable together, between their commit and the first reply; it is synchronous and may not fail.
+    ``hands`` do the work; without any a thread does it, or for a store that is ``inline`` the loop itself.
 
     Raises:
         StoreError: the store can't be opened, or failed for good; the block is cancelled then.
     """
-    lender = lender_of_run()
-    lender.install()
-    writer = Writer(lender)
-    try:
-        store = await writer.call(source) if callable(source) else source
-        # Inline means no thread at all: beside one, a virtual clock would run ahead.
-        call = _call_inline if store.inline else writer.call
+    async with _open_hands(source, hands) as working:
+        store = await working.call(source) if callable(source) else source
         # Where others share, a new connection is a new owner, which holds nothing: nothing would be gained.
         reopen = (
-            partial(_reopen, source, call, limits.full_retry_seconds)
+            partial(_reopen, source, working.call, limits.full_retry_seconds)
             if callable(source) and not store.is_shared
             else None
         )
-        batches = Batches(store, writer, limits, after_commit, notify, can_reopen=reopen is not None)
+        batches = Batches(store, working, limits, after_commit, notify, can_reopen=reopen is not None)
         try:
-            opening = await call(store.begin)
+            opening = await working.call(store.begin)
             batches.has_begun, batches.incarnation = True, opening.incarnation
             async with _serving(batches, limits, reopen):
                 yield StorageHandle(batches, opening)
@@ -154,13 +152,26 @@ async def open_storage(
             # Shielded with a deadline: cleanup; a call to the store can't be cancelled anyway.
             with trio.move_on_after(limits.drain_seconds, shield=True):
                 try:
-                    await call(partial(_close, batches))
+                    await working.call(partial(_close, batches))
                 except MeerkatError as error:
                     notify(EndFailed(error=str(error)))
             raise
         else:
             with trio.move_on_after(limits.drain_seconds, shield=True):  # the same
-                await call(partial(_close, batches))
+                await working.call(partial(_close, batches))
+
+
+@asynccontextmanager
+@trio.lowlevel.enable_ki_protection
+async def _open_hands(source: Store | Callable[[], Store], given: Hands | None) -> AsyncGenerator[Hands, None]:
+    if given is not None or not (callable(source) or not source.inline):
+        yield InlineHands() if given is None else given
+        return
+    lender = lender_of_run()
+    lender.install()
+    writer = Writer(lender)
+    try:
+        yield writer
     finally:
         lender.uninstall()
         writer.join()
@@ -242,13 +253,6 @@ async def _reopen(source: Callable[[], Store], call: Call, full_retry_seconds: f
         batches.give_up(second)
     else:
         batches.tell_reopened(str(error))
-
-
-@trio.lowlevel.enable_ki_protection
-async def _call_inline(fn: Callable[[], T]) -> T:
-    # A schedule point, as a call to the writer is.
-    await trio.lowlevel.cancel_shielded_checkpoint()
-    return fn()
 
 
 def _close(batches: Batches) -> None:

@@ -1,48 +1,38 @@
-"""``open_runtime``: where everything is put together, and the one nursery an embedder sees the end of."""
+"""What a user holds of a running runtime."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping
 from os import PathLike
 
-import trio
-
-from meerkat_actors.actors.directory import Directory, open_directory, read_statistics
-from meerkat_actors.actors.events import EventFeed, EventHub, open_events
+from meerkat_actors.actors.directory import Directory, read_statistics
+from meerkat_actors.actors.events import EventFeed, EventHub
 from meerkat_actors.actors.identity import Counters
-from meerkat_actors.actors.observer import Observer, Observers, log_event
 from meerkat_actors.actors.reply import ReplySlot
-from meerkat_actors.actors.storage import StorageHandle, open_storage
+from meerkat_actors.actors.storage import StorageHandle
 from meerkat_actors.actors.streams import StreamHub
-from meerkat_actors.actors.turn import AgentFunction, AgentKind, refuse_inside_turn
-from meerkat_actors.actors.turn.wiring import Wiring
+from meerkat_actors.actors.turn import AgentKind, refuse_inside_turn
 from meerkat_actors.errors import (
     AlreadyOwnedError,
     UnknownKindError,
     UsageError,
 )
-from meerkat_actors.errors.groups import one_error, raise_as_it_was
 from meerkat_actors.facades import AsyncContinuityStore, AsyncRuntimeStore
 from meerkat_actors.facades.backups import Backups
 from meerkat_actors.facades.pruning import prune_store
 from meerkat_actors.handles import AgentHandle, DeadLetters, Reach
-from meerkat_actors.handles.arguments import Synchronous, bounds_of, kinds_of, require_trio, source_of, wiring_of
 from meerkat_actors.listings import IdentityListing, LetterListing
 from meerkat_actors.records.activation import Activation
 from meerkat_actors.records.backups import BackupCheck, BackupReport
 from meerkat_actors.records.commands import Create
-from meerkat_actors.records.effects import Unit
-from meerkat_actors.records.env import Env, SystemEnv
+from meerkat_actors.records.env import Env
 from meerkat_actors.records.ids import AgentIdentity, InputId, parse_identity
-from meerkat_actors.records.leases import Ownership
 from meerkat_actors.records.letters import DeadLetter
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Admission
 from meerkat_actors.records.pruning import PrunePolicy, PruneReport
 from meerkat_actors.records.status import Statistics
-from meerkat_actors.records.supervision import Quarantined, SupervisionGroup, parse_groups
-from meerkat_actors.store.port import Store
+from meerkat_actors.records.supervision import Quarantined, SupervisionGroup
 
 
 class Runtime:
@@ -260,83 +250,3 @@ class Runtime:
         See ``prune_store`` for what it promises and raises.
         """
         return await prune_store(self._storage, policy, now_ms=self._env.wall_ms(), is_dry_run=dry_run)
-
-
-@asynccontextmanager
-@trio.lowlevel.enable_ki_protection
-async def open_runtime(
-    store: str | PathLike[str] | Store = ":memory:",
-    *,
-    agents: Mapping[str, AgentFunction | AgentKind] | None = None,
-    limits: Limits | None = None,
-    ownership: Ownership = "exclusive",
-    synchronous: Synchronous = "full",
-    env: Env | None = None,
-    observers: Sequence[Observer] = (log_event,),
-    wiring: Wiring | None = None,
-    groups: Sequence[SupervisionGroup] = (),
-) -> AsyncGenerator[Runtime, None]:
-    """Open a store and run its agents for as long as the ``async with`` block.
-
-    ``store`` is a path (made if it doesn't exist), ``":memory:"``, or a ``Store``. ``agents`` maps
-    each kind to its function, or to an ``AgentKind``. Agents with pending work start at once.
-    With ``ownership="shared"`` several runtimes, in processes of this host, serve one file: each claims the agents
-    that it is asked for, or that have work which nobody else does, and holds them while they are live.
-    What another one holds raises ``AlreadyOwnedError``; what it leaves by dying is taken over at once.
-    ``synchronous="normal"`` is faster and may lose the last acknowledged work in a power cut.
-    ``wiring`` says whom a turn means by a name that it sends to, and raises ``NotWiredError`` where it may not; without
-    it every name is an agent's, and everybody may send to everybody. ``groups`` says which agents' owners are restarted
-    together, and what becomes of a group that crashes too often.
-
-    Leaving the block: admission closes, running turns get ``limits.shutdown_seconds`` and are then
-    cancelled to run again next time; when the block ends by an error or by cancellation, at once.
-    Whatever was acknowledged is durable in every case, also after ``kill -9``.
-
-    Raises:
-        UsageError: bad arguments.
-        StoreInUseError: another process owns the store, or shares it and this one would not.
-        NotOurStoreError: the file is not a database of this library; it was not touched.
-        StoreError: the store can't be opened, or failed while in use.
-        SupervisionError: a group crashed too often, and was to end the runtime.
-    """
-    require_trio()
-    kinds = kinds_of({} if agents is None else agents)
-    bounds, environment, told = bounds_of(limits), env or SystemEnv(), Observers(observers)
-    counters, wires = Counters(), wiring_of(wiring)
-    directory, events, streams = Directory(bounds, told, parse_groups(groups)), EventHub(bounds), StreamHub(bounds)
-
-    def after_commit(units: list[Unit]) -> None:
-        directory.note_commits(units)
-        events.wake()
-
-    try:
-        async with (
-            open_storage(
-                source_of(store, synchronous, ownership, bounds, environment),
-                bounds,
-                after_commit=after_commit,
-                notify=told.notify,
-            ) as storage,
-            open_events(events, storage),
-            open_directory(
-                directory,
-                storage,
-                agents=kinds,
-                env=environment,
-                limits=bounds,
-                observers=told,
-                counters=counters,
-                pending=await storage.read(lambda opened: opened.identities_with_work()),
-                wiring=wires,
-                publish=streams.publish,
-            ),
-        ):
-            yield Runtime(directory, storage, kinds, environment, bounds, counters, events, streams)
-    except BaseExceptionGroup as group:
-        error = one_error(group)
-        if error is group:
-            raise
-        raise_as_it_was(error)
-    finally:
-        streams.end()
-        directory.close()

@@ -1,0 +1,98 @@
+"""Whose hands do the work of a store: those of a thread, or the event loop's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import outcome
+import trio
+
+T = TypeVar("T")
+
+Delays = Callable[[], tuple[float, float]]
+"""Seconds of the loop's clock until the next call is made, and from then until its end is heard of."""
+
+
+class Hands(Protocol):
+    """Does one call at a time."""
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the event loop goes on meanwhile, on a processor of its own."""
+        ...
+
+    async def call(self, fn: Callable[[], T]) -> T:
+        """Do it, and wait for it; the wait can't be cancelled."""
+        ...
+
+    def submit(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """Do it, then tell ``done`` on the event loop, where it may not raise, what came of it."""
+        ...
+
+    def submit_alone(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """As ``submit``, for a call that all others wait for."""
+        ...
+
+
+class InlineHands:
+    """The loop's own: no thread, so that a virtual clock knows when nobody works."""
+
+    is_apart = False
+
+    @trio.lowlevel.enable_ki_protection
+    async def call(self, fn: Callable[[], T]) -> T:
+        """See ``Hands.call``. A schedule point, as a call to a thread is."""
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return fn()
+
+    def submit(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """See ``Hands.submit``. It is done on return."""
+        done(outcome.capture(fn))
+
+    def submit_alone(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """See ``Hands.submit_alone``."""
+        self.submit(fn, done)
+
+
+class SlowHands:
+    """The loop's own, with calls that take time of its clock, in which others go on, as beside a thread.
+
+    What waits then are tasks of ``nursery``, which has to outlive whoever submits.
+    """
+
+    is_apart = False
+
+    def __init__(self, delays: Delays, nursery: trio.Nursery) -> None:
+        self._delays = delays
+        self._nursery = nursery
+
+    @trio.lowlevel.enable_ki_protection
+    async def call(self, fn: Callable[[], T]) -> T:
+        """See ``Hands.call``."""
+        before, after = self._delays()
+        await _pause(before)
+        result = outcome.capture(fn)
+        await _pause(after)
+        return result.unwrap()
+
+    def submit(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """See ``Hands.submit``."""
+        self._nursery.start_soon(self._work, fn, done)
+
+    def submit_alone(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        """See ``Hands.submit_alone``."""
+        self.submit(fn, done)
+
+    async def _work(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
+        before, after = self._delays()
+        await _pause(before)
+        result = outcome.capture(fn)
+        await _pause(after)
+        done(result)
+
+
+async def _pause(seconds: float) -> None:
+    # Shielded without a deadline of its own: what was begun is finished, as by a thread.
+    with trio.CancelScope(shield=True):
+        await trio.sleep(seconds)
