@@ -90,6 +90,9 @@ async def measure_recipients(job: MailJob) -> Beside:
         await runtime.agent("open", kind="read")
         full = await runtime.agent("full", kind="hold")
         await full.send("hold on")
+        for _ in range(BACKLOG_MAX - 1):
+            # Of mail a busy agent takes none before its turn ends; what callers send waits with the agent itself.
+            await full.send("wait")
         paused = await runtime.agent("paused", kind="read")
         await paused.pause()
         senders = await create_senders(runtime, job.agents)
