@@ -39,7 +39,7 @@ _PROGRESS_SECONDS: Final = 0.00001
 class Writer:
     """Runs one call at a time on its own thread. Made on the event loop; ``join`` ends it."""
 
-    is_apart = True
+    is_apart: bool = True
 
     def __init__(self, lender: GilLender) -> None:
         self._lender = lender

@@ -1,4 +1,4 @@
-"""What a simulated world is made of. Today: a disk that fails as told, under the real store."""
+"""What a simulated world is made of. Today: a disk that fails as told under the real store, and slow commits."""
 
 from __future__ import annotations
 
@@ -12,3 +12,4 @@ from meerkat_actors.simulation.disk.images import Image as Image
 from meerkat_actors.simulation.disk.images import image_of as image_of
 from meerkat_actors.simulation.disk.seeding import seeded_sqlite as seeded_sqlite
 from meerkat_actors.simulation.disk.shadow import Shadow as Shadow
+from meerkat_actors.simulation.hands import SlowHands as SlowHands

@@ -8,11 +8,12 @@ import outcome
 import pytest
 import trio
 
-from meerkat_actors.actors.hands import InlineHands, SlowHands
+from meerkat_actors.actors.hands import InlineHands
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.actors.turn import AgentKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.runtime import serve
+from meerkat_actors.simulation import SlowHands
 from meerkat_actors.store import MemoryStore, open_sqlite
 from tests.actors.world import VirtualEnv, echo
 

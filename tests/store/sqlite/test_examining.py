@@ -25,18 +25,8 @@ from meerkat_actors.store.sqlite import examining_findings
 from meerkat_actors.store.sqlite.examining import REMEDIES, Check, examine
 from tests.actors.world import echo
 from tests.store.sqlite.damage import change, unchecked
-from tests.store.sqlite.damage_sample import make_sample, write_files
+from tests.store.sqlite.damage_sample import write_files
 from tests.store.writing import identity
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return make_sample(tmp_path_factory.mktemp("clean"), is_clean=True)
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return make_sample(tmp_path_factory.mktemp("killed"), is_clean=False)
 
 
 @pytest.fixture

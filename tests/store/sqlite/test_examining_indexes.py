@@ -11,17 +11,12 @@ import pytest
 
 from meerkat_actors.store.sqlite.examining import Check, examine
 from tests.store.sqlite.damage import PAGE
-from tests.store.sqlite.damage_sample import make_sample, write_files
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return make_sample(tmp_path_factory.mktemp("clean"), is_clean=True)
+from tests.store.sqlite.damage_sample import write_files
 
 
 @pytest.fixture
-def store(tmp_path: Path, sample: dict[str, bytes]) -> Path:
-    return write_files(tmp_path / "store", sample)
+def store(tmp_path: Path, clean: dict[str, bytes]) -> Path:
+    return write_files(tmp_path / "store", clean)
 
 
 def test_entries_without_rows_are_found_in_every_partial_index(store: Path) -> None:
@@ -55,10 +50,10 @@ def _of_integrity(path: Path) -> Iterator[str]:
     return (finding.detail for finding in examine(path).findings if finding.check is Check.INTEGRITY)
 
 
-def test_an_entry_too_many_is_told_with_its_index(store: Path, sample: dict[str, bytes]) -> None:
+def test_an_entry_too_many_is_told_with_its_index(store: Path, clean: dict[str, bytes]) -> None:
     pages = _pages(store)
     with closing(apsw.Connection(str(store))) as connection:
         assert connection.execute("SELECT count(*) FROM input WHERE state = 0 AND lane = 1").fetchall() == [(0,)]
         (count,) = connection.execute("SELECT count(*) FROM session").fetchone() or (0,)
-    store.write_bytes(_overwritten(sample["store.db"], pages["input_steered"], pages["session"]))
+    store.write_bytes(_overwritten(clean["store.db"], pages["input_steered"], pages["session"]))
     assert f"index input_steered has {count} entries, and input 0 of them" in [*_of_integrity(store)]

@@ -11,7 +11,7 @@ from meerkat_actors.store.sqlite.examining import Check, examine
 from meerkat_actors.store.sqlite.examining_columns import INPUT, fault_of
 from meerkat_actors.store.sqlite.sharing import boot_of_machine
 from tests.store.sqlite.damage import change
-from tests.store.sqlite.damage_sample import make_sample, write_files
+from tests.store.sqlite.damage_sample import write_files
 
 TALLY: Final = "(SELECT key FROM name WHERE name = 'tally')"
 MIDDLE: Final = f"(SELECT seq FROM turn WHERE identity = {TALLY} AND version = 2)"
@@ -112,11 +112,6 @@ ROT: Final = {
     ),
     "text that is not UTF-8": (f"UPDATE head SET kind = CAST(x'ff' AS TEXT) WHERE key = {TALLY}", Check.UNREADABLE),
 }
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return make_sample(tmp_path_factory.mktemp("clean"), is_clean=True)
 
 
 @pytest.fixture
