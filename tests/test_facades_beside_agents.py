@@ -26,7 +26,7 @@ from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.machine_lifecycle import RuntimeState
 from meerkat_actors.runtime import Runtime
 from tests.actors.faulty import FaultyStore
-from tests.actors.test_storage import Brake
+from tests.actors.storage_world import Brake
 from tests.actors.world import count, echo, gathered, passes, until
 from tests.store.continuity_calling import ANN, record, said, session
 from tests.store.runtime_writing import input_id, queued

@@ -21,7 +21,7 @@ from meerkat_actors.records.machine_lifecycle import RuntimeState
 from meerkat_actors.runtime import Runtime
 from meerkat_actors.store import MemoryStore
 from tests.actors.faulty import FaultyStore, broken
-from tests.actors.test_storage import FULL, Brake
+from tests.actors.storage_world import FULL, Brake
 from tests.actors.world import Gate, count, gathered, passes, until
 from tests.store.continuity_calling import ANN, record, said, session
 from tests.store.runtime_writing import delta, input_id, queued

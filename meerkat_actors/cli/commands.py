@@ -16,6 +16,7 @@ from meerkat_actors.cli.output import complain, hush
 from meerkat_actors.cli.prune import prune
 from meerkat_actors.cli.run import run
 from meerkat_actors.cli.schedules import schedules
+from meerkat_actors.cli.sim import sim
 from meerkat_actors.errors import MeerkatError
 
 PROGRAM: Final = "meerkat-actors"
@@ -40,7 +41,7 @@ class _InOrder(click.Group):
 @click.version_option(package_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
 def commands(context: click.Context) -> None:
-    """Durable agents: run the shipped job, and look into any database of meerkat_actors.
+    """Durable agents: run the shipped job, look into any database of meerkat_actors, and simulate agents under faults.
 
     Every command but run and prune leaves the database as it is, and works while another process owns it.
     """
@@ -61,6 +62,7 @@ for _command in (
     doctor,
     backup,
     prune,
+    sim,
 ):
     commands.add_command(_command)
 

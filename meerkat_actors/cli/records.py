@@ -268,8 +268,8 @@ def _happened(detail: Detail) -> str:
             return ""
         case MailTaken(input_ids):
             return ", ".join(input_ids)
-        case InputNoted(input_id):
-            return input_id
+        case InputNoted(name) | TimerDropped(name):
+            return name
         case InputSuperseded(input_id, successor):
             return f"{input_id} by {successor}"
         case InputCoalesced(input_id, successor):
@@ -284,8 +284,6 @@ def _happened(detail: Detail) -> str:
             return f"{name}, due {_moment(due_ms)}"
         case TimerFired(name, due_ms, input_ids):
             return f"{name}, due {_moment(due_ms)}: {', '.join(input_ids) or 'skipped'}"
-        case TimerDropped(name):
-            return name
         case OperationStarted(operation_id, name):
             return f"{name} {operation_id}"
         case OperationChanged(operation_id, change):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from attrs import define
@@ -151,6 +152,19 @@ class IdentityState:
         return (0 if lane is EMPTY else len(lane)) + (0 if steer is EMPTY else len(steer)) + members
 
 
+_UNCREATED: Final = Head(
+    kind="",
+    token=FencingToken(1),
+    generation=Generation(0),
+    version=CheckpointVersion(0),
+    session_id=SessionId(""),
+    digest=DIGEST_ZERO,
+    message_count=0,
+    sends=0,
+)
+"""Of an identity without a head; nobody held it, so its first owner's token is claimed by its creation."""
+
+
 def lane_of(run: Run) -> Lane:
     """The lane that a run was staged from, and holds while it waits."""
     return run.members[0].lane
@@ -170,8 +184,8 @@ def begin(
     that was read is the owner's already, claimed by a unit of its own, as in a store that others share. With
     ``backlog_max`` open inputs nothing can come in that would wake it, so it is awake.
     """
-    head = activation.head
-    claimed = is_claimed or head is None
+    head = activation.head or _UNCREATED
+    claimed = is_claimed or activation.head is None
     queued = activation.queued
     lost = () if keeps_ephemeral else tuple(filter(_is_ephemeral, queued))
     if lost:
@@ -180,22 +194,21 @@ def begin(
         (None if each is None else _unclean(each) if charges_interruption else each)
         for each in (activation.run, activation.parked)
     )
-    operations = NO_OPERATIONS
-    if activation.operations:
-        operations = Map((each.operation_id, each) for each in map(decode_operation, activation.operations))
+    operations = _operations_of(activation)
+    is_draining = head.desired is Desired.RETIRED
     return IdentityState(
         identity=activation.identity,
         key=activation.key,
-        kind="" if head is None else head.kind,
-        token=FencingToken(1 if head is None else head.token if claimed else head.token + 1),
-        previous_token=None if head is None or claimed else head.token,
-        generation=Generation(0) if head is None else head.generation,
-        version=CheckpointVersion(0) if head is None else head.version,
-        session_id=SessionId("") if head is None else head.session_id,
-        digest=DIGEST_ZERO if head is None else head.digest,
-        message_count=0 if head is None else head.message_count,
+        kind=head.kind,
+        token=head.token if claimed else FencingToken(head.token + 1),
+        previous_token=None if claimed else head.token,
+        generation=head.generation,
+        version=head.version,
+        session_id=head.session_id,
+        digest=head.digest,
+        message_count=head.message_count,
         admissions=activation.admissions,
-        sends=0 if head is None else head.sends,
+        sends=head.sends,
         state=activation.state,
         config=activation.config,
         lane=line_of(tuple(each for each in queued if each.lane is not Lane.STEER)),
@@ -204,12 +217,10 @@ def begin(
         is_executing=False,
         steer=line_of(tuple(each for each in queued if each.lane is Lane.STEER)),
         parked=parked,
-        keyed=Map(
-            (key, each.admission) for each in queued if (key := key_of(each)) is not None and not was_tried(each)
-        ),
-        desired=Desired.OPEN if head is None else head.desired,
-        is_awake=run is not None or _drains(head) or len(queued) >= backlog_max or any(map(_wakes, queued)),
-        is_buried=head is not None and head.is_buried,
+        keyed=_keyed(queued),
+        desired=head.desired,
+        is_awake=run is not None or is_draining or len(queued) >= backlog_max or any(map(_wakes, queued)),
+        is_buried=head.is_buried,
         lost=lost,
         resumes=run is not None,
         owed=Map((each.input_id, each) for each in activation.owed) if activation.owed else NOTHING_OWED,
@@ -267,6 +278,16 @@ def was_tried(item: OpenInput) -> bool:
     return item.attempts > 0 or item.interruptions > 0
 
 
+def _operations_of(activation: Activation) -> Map[OperationId, Operation]:
+    if not activation.operations:
+        return NO_OPERATIONS
+    return Map((each.operation_id, each) for each in map(decode_operation, activation.operations))
+
+
+def _keyed(queued: Iterable[OpenInput]) -> Keyed:
+    return Map((key, each.admission) for each in queued if (key := key_of(each)) is not None and not was_tried(each))
+
+
 def _unclean(run: Run) -> Run:
     return Run(
         run.run_id, run.members, run.attempts, run.interruptions, run.not_before_ms, run.journal, is_unclean=True
@@ -279,10 +300,6 @@ def _wakes(item: OpenInput) -> bool:
         policy_of(item.policy, item.kind).wake_idle is Wake.NONE
     )
     return not is_silent or was_tried(item)
-
-
-def _drains(head: Head | None) -> bool:
-    return head is not None and head.desired is Desired.RETIRED
 
 
 def _is_ephemeral(item: OpenInput) -> bool:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Final
 
+from scripts.campaigns._arguments import from_1
 from tests.fates.random_cancellations import Tally, cancel_at_random, run_one
 
 PROGRAMS_PER_LINE: Final = 500
@@ -26,12 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: everybody was right; 1: somebody was not; 2: bad arguments; 130: it was interrupted.
     """
     parser = argparse.ArgumentParser(prog="scripts/campaign cancellations", description=__doc__)
-    parser.add_argument("--count", type=int, default=2_000, help="calls to be cancelled (%(default)s)")
+    parser.add_argument("--count", type=from_1, default=2_000, help="calls to be cancelled (%(default)s)")
     parser.add_argument("--seed", default="1", help="of everything that is chosen (%(default)s)")
     parser.add_argument("--only", type=int, help="run this program alone, from 0")
     told = parser.parse_args(arguments)
-    if told.count < 1:
-        parser.error("--count: use a number from 1")
     began = monotonic()
     try:
         tally = Tally()

@@ -14,9 +14,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from attrs import define, frozen
-from cattrs.preconf.orjson import make_converter
+from attrs import frozen
 
+from scripts.campaigns._progress import Progress
 from tests.crashes.campaign import KILL_SHARES, SIGNAL_SHARES, Budget, Campaign, Tally
 from tests.crashes.sources import write_sources
 
@@ -38,33 +38,21 @@ class Options:
     again: float | None
 
     @property
-    def state_file(self) -> Path:
-        return self.state / "state.json"
-
-    @property
     def names(self) -> str:
         """What jobs depend on: a state of other ones is another campaign's."""
         return f"{self.signal.name}, seed {self.seed}, {self.files} files"
 
 
-@define
-class State:
-    """What outlives the process."""
-
-    names: str
-    tally: Tally
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaign; 0 without violations, 1 with, 2 for bad arguments, 130 when it was interrupted."""
     options = _options(arguments)
-    options.state.mkdir(parents=True, exist_ok=True)
-    tally = _load(options)
+    progress = Progress(options.state / "state.json", options.names, Tally)
+    tally = progress.load()
     if tally is None:
         return 2
     if tally.runs:
         print(f"continuing after {tally.blows_in_all} blows in {tally.jobs} jobs", flush=True)
-    campaign = _campaign(options, tally)
+    campaign = _campaign(options, tally, progress)
     began = monotonic()
     code = 0
     try:
@@ -78,11 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if tally.violations else code
 
 
-def _campaign(options: Options, tally: Tally) -> Campaign:
+def _campaign(options: Options, tally: Tally, progress: Progress[Tally]) -> Campaign:
     deadline = None if options.seconds is None else monotonic() + options.seconds
 
     def on_job(tally: Tally) -> None:
-        _save(options, tally)
+        progress.save(tally)
         if tally.jobs % JOBS_PER_LINE == 0:
             print(f"{tally.blows_in_all} blows, {tally.jobs} jobs, {len(tally.violations)} violations", flush=True)
         if deadline is not None and monotonic() > deadline:
@@ -124,28 +112,6 @@ def _options(arguments: Sequence[str] | None) -> Options:
         at_once=told.at_once,
         again=told.again,
     )
-
-
-def _load(options: Options) -> Tally | None:
-    if not options.state_file.exists():
-        return Tally()
-    state = _CONVERTER.loads(options.state_file.read_bytes(), State)
-    if state.names != options.names:
-        print(
-            f"error: {options.state} is of {state.names}, not of {options.names}; name another --state",
-            file=sys.stderr,
-        )
-        return None
-    return state.tally
-
-
-def _save(options: Options, tally: Tally) -> None:
-    partial = options.state_file.with_suffix(".partial")
-    partial.write_bytes(_CONVERTER.dumps(State(names=options.names, tally=tally)))
-    partial.replace(options.state_file)
-
-
-_CONVERTER: Final = make_converter()
 
 
 if __name__ == "__main__":

@@ -220,3 +220,16 @@ class FaultyStore:
 def broken() -> StoreFailedError:
     """What a store raises when its disk does."""
     return StoreFailedError(path=":faulty:", problem="the disk is gone")
+
+
+def failing_reads(store: FaultyStore, who: str, times: int, error: Exception) -> None:
+    """Let the next activations of one identity raise."""
+    left = times
+
+    def fail(name: str, identity: AgentIdentity | None) -> None:
+        nonlocal left
+        if name == "activate" and identity == who and left:
+            left -= 1
+            raise error
+
+    store.before_read = fail

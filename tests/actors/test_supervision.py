@@ -1,9 +1,9 @@
-"""One owner's fault never ends another: it starts again, is kept apart, or gives way to a newer owner."""
+"""One owner's fault never ends another: it starts again, or is kept apart."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import pairwise
 
@@ -13,44 +13,24 @@ import trio
 from meerkat_actors.actors.turn import Turn
 from meerkat_actors.errors import (
     IdentityBrokenError,
-    OwnershipLostError,
-    OwnerStoppedError,
     RejectedError,
     StoreCorruptError,
     UnknownKindError,
     UnknownOutcomeError,
-    UsageError,
-    WaitEndedError,
 )
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.records.activation import Activation, Broken
-from meerkat_actors.records.codec import content_digest
-from meerkat_actors.records.commits import CommitOutcome, Committed, RefusalReason, Refused
-from meerkat_actors.records.effects import AppendTurn, Claim, CreateIdentity, SendMail, Unit
+from meerkat_actors.records.commits import CommitOutcome, RefusalReason, Refused
+from meerkat_actors.records.effects import AppendTurn, Unit
 from meerkat_actors.records.events import Event, IdentityBroke, OwnerCrashed, TurnRaised, WorkLost
-from meerkat_actors.records.fence import IdentityFence
-from meerkat_actors.records.ids import AgentIdentity, FencingToken, InputId
-from meerkat_actors.records.inputs import InputKind
+from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Answer
 from meerkat_actors.records.status import IdentityStatus
 from meerkat_actors.runtime import open_runtime
 from meerkat_actors.store import MemoryStore
-from tests.actors.faulty import FaultyStore
+from tests.actors.faulty import FaultyStore, failing_reads
 from tests.actors.world import Gate, VirtualEnv, count, echo, gathered, hang, passes, running, silent, told, until
-
-
-def failing_reads(store: FaultyStore, who: str, times: int, error: Exception) -> None:
-    """Let the next activations of one identity raise."""
-    left = times
-
-    def fail(name: str, identity: AgentIdentity | None) -> None:
-        nonlocal left
-        if name == "activate" and identity == who and left:
-            left -= 1
-            raise error
-
-    store.before_read = fail
 
 
 async def test_an_owner_that_crashes_starts_again(autojump_clock: trio.testing.MockClock) -> None:
@@ -269,152 +249,6 @@ async def test_mail_for_a_broken_identity_waits(autojump_clock: trio.testing.Moc
         assert await told(await runtime.agent("old")) == ["0", "1", "2"]
 
 
-async def test_a_name_belongs_to_one_kind(autojump_clock: trio.testing.MockClock) -> None:
-    async with running(MemoryStore(), {"count": count, "echo": echo}) as runtime:
-        await runtime.agent("a", kind="count")
-        with pytest.raises(UsageError, match="a: is of kind 'count', not 'echo'"):
-            await runtime.agent("a", kind="echo")
-        assert (await (await runtime.agent("a")).ask("x")).text == "1"
-
-
-# -- a newer owner -------------------------------------------------------------------------
-
-
-def take_over(store: MemoryStore, name: str) -> FencingToken:
-    """Claim an identity behind the runtime's back, as another process would."""
-    identity = AgentIdentity(name)
-    found = store.activate(identity)
-    assert isinstance(found, Activation)
-    assert found.head is not None
-    token = FencingToken(found.head.token + 1)
-    fence = IdentityFence(identity, found.key, token, found.head.generation, found.head.version)
-    [outcome] = store.commit([Unit(fence, (Claim(found.head.token),))])
-    assert isinstance(outcome, Committed)
-    return token
-
-
-async def test_an_owner_with_an_old_token_stops_and_the_next_post_claims_again(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    store = MemoryStore()
-    events: list[Event] = []
-    async with running(store, {"count": count}, events=events) as runtime:
-        agent = await runtime.agent("a", kind="count")
-        await agent.ask("x")
-        token = take_over(store, "a")
-        with pytest.raises((OwnershipLostError, UnknownOutcomeError)):
-            await agent.send("y")
-        assert (await agent.ask("z")).text == "2"
-        assert (await agent.status()).fencing_token == token + 1
-        assert await told(agent) == ["x", "z"]
-    assert [type(event).__name__ for event in events] == ["CommitRefused", "OwnerCrashed"]
-
-
-async def test_a_turn_whose_owner_lost_its_fence_changes_nothing(autojump_clock: trio.testing.MockClock) -> None:
-    store = MemoryStore()
-    gate = Gate()
-    async with running(store, {"gate": gate}) as runtime:
-        agent = await runtime.agent("a", kind="gate")
-        results: list[object] = []
-
-        async def ask() -> None:
-            results.extend(await gathered(partial(agent.ask, "x", idempotency_key="k")))
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(ask)
-            await until(lambda: gate.begun == 1)
-            take_over(store, "a")
-            gate.open()
-        # Its waiter's question was taken by a successor, which claimed again and ran the turn anew.
-        assert [getattr(result, "text", result) for result in results] == ["x"]
-        assert await told(agent) == ["x"]
-        assert gate.begun == 2
-
-
-async def test_everyone_behind_a_lost_fence_is_told(autojump_clock: trio.testing.MockClock) -> None:
-    store = MemoryStore()
-    async with running(store, {"hang": hang}) as runtime:
-        agent = await runtime.agent("a", kind="hang")
-        take_over(store, "a")
-        results = await gathered(*(partial(agent.send, number) for number in range(100)), *[partial(agent.status)] * 10)
-        assert len(results) == 110
-        # Some were in the refused lap, some behind it, and some found the successor.
-        admitted = [result for result in results[:100] if not isinstance(result, BaseException)]
-        refused = [result for result in results if isinstance(result, BaseException)]
-        assert refused
-        assert all(isinstance(each, OwnerStoppedError | UnknownOutcomeError | OwnershipLostError) for each in refused)
-        contents = [record.content async for record in agent.inputs()]
-        assert len(contents) == len(admitted)
-
-
-async def test_a_turn_that_ignores_its_cancellation_is_stuck(autojump_clock: trio.testing.MockClock) -> None:
-    """Its identity is kept apart while it lives: no second turn of it may run beside the first."""
-    store = MemoryStore()
-    events: list[Event] = []
-    may_end = trio.Event()
-    begun = 0
-
-    async def stubborn(_: Turn) -> str:
-        nonlocal begun
-        begun += 1
-        with trio.CancelScope(shield=True):
-            await may_end.wait()
-        return "late"
-
-    async with running(store, {"stubborn": stubborn, "count": count}, events=events) as runtime:
-        agent = await runtime.agent("a", kind="stubborn")
-        waiter: list[object] = []
-
-        async def wait() -> None:
-            waiter.extend(await gathered(partial(agent.ask, "x")))
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(wait)
-            await until(lambda: begun == 1)
-            take_over(store, "a")
-            with pytest.raises((OwnershipLostError, UnknownOutcomeError)):
-                await agent.send("y")
-        assert [type(each) for each in waiter] == [WaitEndedError]
-        await trio.sleep(10)
-        with pytest.raises(IdentityBrokenError, match="turn_stuck"):
-            await agent.send("z")
-        assert (await (await runtime.agent("b", kind="count")).ask("x")).text == "1"
-        assert begun == 1
-        may_end.set()
-        await passes(10)
-        assert await told_by(store) == []
-    assert [type(event).__name__ for event in events] == ["CommitRefused", "TurnStuck", "IdentityBroke"]
-
-
-async def test_a_stuck_turn_that_goes_on_is_told_that_it_is_over(autojump_clock: trio.testing.MockClock) -> None:
-    """Shielded from its cancellation, it waits for nothing that nobody answers."""
-    store = MemoryStore()
-    may_go_on = trio.Event()
-    heard: list[object] = []
-
-    async def nothing() -> None:
-        """A step without effect."""
-
-    async def stubborn(turn: Turn) -> None:
-        with trio.CancelScope(shield=True):
-            await may_go_on.wait()
-            try:
-                await turn.step("late", nothing)
-            except OwnerStoppedError as error:
-                heard.append(error)
-
-    async with running(store, {"stubborn": stubborn}) as runtime:
-        agent = await runtime.agent("a", kind="stubborn")
-        await agent.send("x")
-        take_over(store, "a")
-        with pytest.raises((OwnershipLostError, UnknownOutcomeError)):
-            await agent.send("y")
-        await trio.sleep(10)
-        assert runtime.statistics().broken == ("a",)
-        may_go_on.set()
-    assert len(heard) == 1
-
-
 async def test_an_observer_that_exits_ends_the_runtime_in_order(autojump_clock: trio.testing.MockClock) -> None:
     """``sys.exit()`` is no failure to be logged: everyone is answered, and the program ends."""
     store = FaultyStore(MemoryStore())
@@ -448,82 +282,6 @@ async def test_an_observer_that_exits_ends_the_runtime_in_order(autojump_clock: 
     assert len(heard) == 6
     assert all(isinstance(each, UnknownOutcomeError) for each in heard)
     assert (store.ends, store.closings) == ([True], 1)
-
-
-async def told_by(store: MemoryStore) -> list[object]:
-    return list(store.page_turns(AgentIdentity("a"), before=None, limit=10))
-
-
-async def test_a_name_that_got_its_key_from_mail_is_created_under_it(autojump_clock: trio.testing.MockClock) -> None:
-    """Between our read and our first unit, somebody may write to the name."""
-    inner = MemoryStore()
-    store = FaultyStore(inner)
-    has_written = False
-
-    async def write(turn: Turn) -> None:
-        turn.send("a", "hello")
-
-    async with running(store, {"write": write, "echo": echo}) as runtime:
-        writer = await runtime.agent("w", kind="write")
-
-        def write_first(units: Sequence[Unit]) -> None:
-            nonlocal has_written
-            creates = any(type(effect) is CreateIdentity for unit in units for effect in unit.effects)
-            if creates and not has_written:
-                has_written = True
-                mention(inner)
-
-        store.before_commit = write_first
-        agent = await runtime.agent("a", kind="echo")
-        await writer.ask("x")
-        await runtime.wait_idle()
-        assert has_written
-        assert await told(agent) == ["behind your back", "hello"]
-
-
-def mention(store: MemoryStore) -> None:
-    """Write to a name, as another agent's boundary would."""
-    found = store.activate(AgentIdentity("w"))
-    assert isinstance(found, Activation)
-    assert found.head is not None
-    content = b'"behind your back"'
-    fence = IdentityFence(AgentIdentity("w"), found.key, found.head.token, found.head.generation, found.head.version)
-    send = SendMail(
-        AgentIdentity("a"),
-        InputId(VirtualEnv().new_id()),
-        InputKind.PEER_MESSAGE,
-        content,
-        content_digest(content),
-        0,
-    )
-    [outcome] = store.commit([Unit(fence, (send,))])
-    assert isinstance(outcome, Committed)
-
-
-async def test_who_asked_is_answered_when_a_moved_key_can_not_be_read(autojump_clock: trio.testing.MockClock) -> None:
-    store = FaultyStore(MemoryStore())
-    moved = Refused(reason=RefusalReason.KEY_MISMATCH, effect=0, current="key 7")
-
-    def refuse(unit: Unit) -> CommitOutcome | None:
-        failing_reads(store, "a", 1, KeyError("odd"))
-        store.refusal = lambda _: None
-        return moved if unit.fence.identity == "a" else None
-
-    store.refusal = refuse
-    async with running(store, {"echo": echo}) as runtime:
-        with pytest.raises(UnknownOutcomeError):
-            await runtime.agent("a", kind="echo")
-        assert (await (await runtime.agent("a", kind="echo")).ask("x")).text == "x"
-
-
-async def test_an_unknown_name_is_told_so_and_leaves_nothing(autojump_clock: trio.testing.MockClock) -> None:
-    store = FaultyStore(MemoryStore())
-    async with running(store, {"echo": echo}) as runtime:
-        for _ in range(3):
-            with pytest.raises(UsageError, match=r"nobody: no such identity; create it with runtime.agent"):
-                await runtime.agent("nobody")
-        await runtime.wait_idle()
-        assert (runtime.statistics().live, store.batches) == (0, [])
 
 
 async def test_a_mailbox_that_is_full_refuses_and_nothing_is_written() -> None:

@@ -88,11 +88,13 @@ def test_alone_it_shows_its_commands_in_the_order_of_use(tmp_path: Path) -> None
         "doctor",
         "backup",
         "prune",
+        "sim",
     ]
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "status", "identities", "inputs", "history", "receipts", "events", "doctor", "backup", "prune"]
+    "command",
+    ["run", "status", "identities", "inputs", "history", "receipts", "events", "doctor", "backup", "prune", "sim"],
 )
 def test_every_command_has_a_page_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0

@@ -194,9 +194,9 @@ EDGES: Final[Mapping[int, Case]] = {
     ),
     34: proved(
         "Who is to be replaced has ended before its successor begins.",
-        f"{ACTORS}supervision.py::test_a_stuck_turn_that_goes_on_is_told_that_it_is_over",
+        f"{ACTORS}newer_owners.py::test_a_stuck_turn_that_goes_on_is_told_that_it_is_over",
         "tests/test_generations.py::test_a_reset_interrupts_the_turn_and_admits_nothing_until_it_is_done",
-        f"{ACTORS}kinds.py::test_a_plain_function_that_is_left_behind_changes_nothing_any_more",
+        f"{ACTORS}plain_functions.py::test_a_plain_function_that_is_left_behind_changes_nothing_any_more",
     ),
     35: proved(
         "An end by force is told as that, and nobody is steered meanwhile.",
@@ -259,7 +259,7 @@ EDGES: Final[Mapping[int, Case]] = {
     47: proved(
         "Who is held back waits, and a record is compared with what it is of.",
         NOT_SPINNING,
-        f"{ACTORS}storage.py::test_a_full_disk_refuses_what_is_new_and_holds_what_is_finished",
+        f"{ACTORS}storage_failures.py::test_a_full_disk_refuses_what_is_new_and_holds_what_is_finished",
         f"{ACTORS}journal.py::test_other_arguments_on_a_replay_are_a_mismatch",
     ),
     48: proved(
@@ -290,7 +290,7 @@ EDGES: Final[Mapping[int, Case]] = {
     53: proved(
         "Who lost its authority writes nothing more, and what it did is read anew.",
         LOST_BOUNDARY,
-        f"{ACTORS}supervision.py::test_a_turn_whose_owner_lost_its_fence_changes_nothing",
+        f"{ACTORS}newer_owners.py::test_a_turn_whose_owner_lost_its_fence_changes_nothing",
     ),
     54: proved("Each kind of change has its way into each store.", BOTH_STORES),
     55: proved(

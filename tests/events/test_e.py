@@ -30,11 +30,11 @@ from meerkat_actors.records.runtime_events import (
     place_of,
 )
 from meerkat_actors.runtime import Runtime, open_runtime
+from meerkat_actors.simulation.checks import read_tables, tables_of
 from meerkat_actors.store import MemoryStore, Store, open_sqlite
 from tests.actors.faulty import FaultyStore
 from tests.actors.world import running
 from tests.events.world import labels, taken
-from tests.invariants.reading import read_tables, tables_of
 
 FULL: Final = Refused(reason=RefusalReason.STORE_FULL, effect=-1, current="full")
 ONCE: Final = Limits(attempts_max=1, full_retry_seconds=0.01)

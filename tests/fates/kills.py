@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 from meerkat_actors.errors import StoreFailedError
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.effects import OwnerUnit, Unit
+from meerkat_actors.simulation.checks import Evidence, violations
 from meerkat_actors.store import Store
 from meerkat_actors.store.sqlite.examining import examine
 from tests.actors.faulty import FaultyStore, broken
@@ -20,8 +21,6 @@ from tests.fates.facts import AgentFacts, Facts, problems_in, read_facts
 from tests.fates.listening import listening, misheard
 from tests.fates.tricks import Outside
 from tests.fates.world import BEGINNING_MS, OnDisk, Place, Surroundings, looking_at, play, serving
-from tests.invariants.checks import violations
-from tests.invariants.evidence import Evidence
 
 
 def _nothing() -> None:

@@ -20,12 +20,11 @@ from meerkat_actors.actors.observer import Observer
 from meerkat_actors.actors.turn import AgentKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.runtime import Runtime, open_runtime
+from meerkat_actors.simulation.checks import Contents, read_database, read_tables, tables_of
 from meerkat_actors.store import MemoryStore, Store, open_sqlite
 from tests.actors.faulty import FaultyStore
 from tests.actors.world import LONG, VirtualEnv
 from tests.fates.tricks import Outside, work
-from tests.invariants.contents import Contents
-from tests.invariants.reading import read_database, read_tables, tables_of
 
 T = TypeVar("T")
 

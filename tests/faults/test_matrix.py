@@ -65,8 +65,8 @@ MATRIX: Final = {
     9: Row(
         "the disk is full",
         (
-            "actors/test_storage.py::test_a_full_disk_refuses_what_is_new_and_holds_what_is_finished",
-            "actors/test_storage.py::test_mail_waits_out_a_full_disk_and_a_step_does_too",
+            "actors/test_storage_failures.py::test_a_full_disk_refuses_what_is_new_and_holds_what_is_finished",
+            "actors/test_storage_failures.py::test_mail_waits_out_a_full_disk_and_a_step_does_too",
             f"{STORE}/test_failures.py::test_a_full_disk_refuses_a_batch_with_a_bad_unit_too",
             f"{STORE}/test_sharing_faults.py::test_a_look_on_a_full_disk_says_so_and_the_store_goes_on",
             f"{STORE}/test_marking.py::test_a_full_disk_keeps_the_mark_that_is_there",
@@ -152,7 +152,7 @@ MATRIX: Final = {
     ),
     27: Row(
         "a caller is cancelled",
-        ("test_runtime_closing.py::test_cancelling_a_caller_withdraws_nothing_and_its_fate_is_found_by_key",),
+        ("test_runtime_cancelling.py::test_cancelling_a_caller_withdraws_nothing_and_its_fate_is_found_by_key",),
     ),
     28: Row(
         "Ctrl-C and SIGTERM",
@@ -172,8 +172,8 @@ MATRIX: Final = {
     30: Row(
         "a bug in storage",
         (
-            "actors/test_storage.py::test_everyone_who_waits_is_told_within_a_second_when_a_commit_raises",
-            "actors/test_storage.py::test_a_store_that_answers_too_little_is_a_failed_store",
+            "actors/test_storage_failures.py::test_everyone_who_waits_is_told_within_a_second_when_a_commit_raises",
+            "actors/test_storage_failures.py::test_a_store_that_answers_too_little_is_a_failed_store",
         ),
     ),
     31: Row(

@@ -17,6 +17,7 @@ from attrs import Factory, define
 from meerkat_actors.records.leases import Ownership
 from meerkat_actors.records.outcomes import AbandonReason, Coalesced, Consumed, Noted, Superseded
 from meerkat_actors.records.status import Verb
+from meerkat_actors.simulation.scheduling import Watchdog, seeded
 from meerkat_actors.store import MemoryStore, open_sqlite
 from meerkat_actors.store.sqlite.examining import examine
 from tests.actors.world import VirtualEnv
@@ -27,7 +28,6 @@ from tests.histories.moves import Ask, Move
 from tests.histories.outside import Life, Outside, ViolationError
 from tests.histories.processes import Opener
 from tests.histories.reckoning import reckon
-from tests.histories.scheduling import Watchdog, seeded
 from tests.histories.shrinking import TRIES_MAX, shrunk
 from tests.histories.world import SeededEnv, World
 from tests.store.conftest import MEMORY_FOLDER

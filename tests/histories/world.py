@@ -16,6 +16,7 @@ from meerkat_actors.records.events import IdentityBroke, OwnerCrashed, TurnStuck
 from meerkat_actors.records.ids import AgentIdentity
 from meerkat_actors.records.status import Desired, IdentityStatus, Phase
 from meerkat_actors.runtime import Runtime
+from meerkat_actors.simulation.scheduling import Watchdog
 from tests.actors.world import VirtualEnv
 from tests.histories.agents import scripted
 from tests.histories.callers import Asking, Callers
@@ -24,7 +25,6 @@ from tests.histories.ledger import Ledger
 from tests.histories.moves import AGENTS, SILENT_INTENT, Close, GiveUp, Kill, Move, Pass, Release, Step
 from tests.histories.outside import Outside
 from tests.histories.processes import Opener, Processes
-from tests.histories.scheduling import Watchdog
 
 
 class SeededEnv(VirtualEnv):

@@ -1,4 +1,4 @@
-"""What I29 to I34 must find: see ``tests.invariants.agenda``."""
+"""What I29 to I34 must find: see ``meerkat_actors.simulation.checks.agenda``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from attrs import evolve
 
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.kinds import InputKind
+from meerkat_actors.simulation.checks import Evidence, InputSeen
 from tests.invariants.changes import RUN, Harm, changed, with_contents, with_heads, with_inputs
-from tests.invariants.contents import InputSeen
-from tests.invariants.evidence import Evidence
 
 
 def row_of(seen: Evidence, kind: InputKind) -> InputSeen:

@@ -8,8 +8,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from meerkat_actors.records.inputs import InputState
-from tests.invariants.contents import InputSeen
-from tests.invariants.evidence import Evidence
+from meerkat_actors.simulation.checks import Evidence, InputSeen
 
 Harm = Callable[[Evidence], Evidence]
 

@@ -15,7 +15,7 @@ BY_HAND: Final = (
     "tests/events/test_feed.py",
     "tests/events/test_seam.py",
     "tests/simulation/test_fire_checker.py",
-    "tests/actors/test_supervision.py::test_a_name_that_got_its_key_from_mail",
+    "tests/actors/test_names_and_keys.py::test_a_name_that_got_its_key_from_mail",
 )
 """Their units are written by hand, and say what no runtime's do: they are held to what a store keeps by itself."""
 

@@ -12,10 +12,9 @@ from meerkat_actors.records.ids import AdmissionSequence, InputId
 from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Admission
 from meerkat_actors.records.status import Desired
+from meerkat_actors.simulation.checks import Call, Evidence, InputSeen
 from tests.invariants.agenda_harms import AGENDA_HARMS
 from tests.invariants.changes import RUN, Harm, changed, with_contents, with_heads, with_inputs, with_turns
-from tests.invariants.contents import InputSeen
-from tests.invariants.evidence import Call, Evidence
 
 
 def with_call(seen: Evidence, **changes: Any) -> Evidence:  # noqa: ANN401 - fields of the record

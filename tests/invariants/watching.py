@@ -19,12 +19,9 @@ from meerkat_actors.handles.governing import Governing
 from meerkat_actors.handles.reach import Reach
 from meerkat_actors.records.activation import Opening
 from meerkat_actors.records.outcomes import Admission, Outcome
+from meerkat_actors.simulation.checks import Call, Contents, Evidence, read_database, read_tables, tables_of, violations
 from meerkat_actors.store import MemoryStore, SqliteStore
 from meerkat_actors.store.memory_tables import Tables
-from tests.invariants.checks import violations
-from tests.invariants.contents import Contents
-from tests.invariants.evidence import Call, Evidence
-from tests.invariants.reading import read_database, read_tables, tables_of
 
 Source = Tables | Path
 

@@ -21,7 +21,7 @@ from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Abandoned, Consumed
 from meerkat_actors.store import MemoryStore
 from tests.actors.faulty import FaultyStore
-from tests.actors.test_supervision import take_over
+from tests.actors.test_newer_owners import take_over
 from tests.actors.world import Gate, count, echo, hang, running, said, told, until
 from tests.recovery.lives import in_time
 from tests.recovery.places import Place

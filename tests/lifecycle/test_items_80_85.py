@@ -29,10 +29,10 @@ from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason
 from meerkat_actors.records.stored_events import StoredEventKind
+from meerkat_actors.simulation.checks import tables_of
 from meerkat_actors.store import MemoryStore
 from tests.actors.test_sharing import serving, shared_store
 from tests.actors.world import consumed, count, echo, gathered, hang, running, silent, told
-from tests.invariants.reading import tables_of
 from tests.recovery.lives import WORK, in_time
 from tests.recovery.places import Place
 

@@ -15,10 +15,10 @@ from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.outcomes import AbandonReason
 from meerkat_actors.records.runtime_effects import MoveInput
 from meerkat_actors.records.status import Verb
+from meerkat_actors.simulation.scheduling import Watchdog
 from tests.histories.outside import ViolationError
 from tests.histories.processes import Opener
 from tests.histories.running import Bench, lived, lived_or_shrunk, memory
-from tests.histories.scheduling import Watchdog
 from tests.histories.shrinking import smaller
 from tests.mailing.choosing import MailHistory, choose_history, plainer
 from tests.mailing.judging import Verdict, judge

@@ -18,10 +18,10 @@ from meerkat_actors.records.effects import AppendTurn, TakeMail, Unit
 from meerkat_actors.records.events import IdentityBroke, OwnerCrashed, TurnStuck
 from meerkat_actors.records.pruning import PrunePolicy
 from meerkat_actors.runtime import Runtime
+from meerkat_actors.simulation.scheduling import Watchdog
 from tests.histories.moves import Close, Interrupt, Kill, Pass
 from tests.histories.outside import Life, Outside, ViolationError
 from tests.histories.processes import LONG, Opener, Processes
-from tests.histories.scheduling import Watchdog
 from tests.histories.world import SeededEnv
 from tests.mailing.agents import Mood, content_of, writing
 from tests.mailing.book import Book, Booked

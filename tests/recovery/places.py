@@ -13,10 +13,9 @@ import pytest
 from attrs import evolve
 
 from meerkat_actors.records.ids import uuid_bytes
+from meerkat_actors.simulation.checks import Contents, InputSeen, read_database, read_tables, tables_of
 from meerkat_actors.store import MemoryStore, open_sqlite
 from tests.actors.faulty import FaultyStore
-from tests.invariants.contents import Contents, InputSeen
-from tests.invariants.reading import read_database, read_tables, tables_of
 from tests.recovery.killing import Killer
 from tests.recovery.lives import live
 

@@ -10,8 +10,8 @@ from meerkat_actors.records.ids import InputId
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Consumed
 from meerkat_actors.runtime import Runtime
+from meerkat_actors.simulation.checks import Contents
 from tests.actors.world import consumed, echo, told
-from tests.invariants.contents import Contents
 from tests.recovery.lives import WORK, fail, hand_on
 
 AFTERWARDS = {"worker": echo, "busy": echo, "failing": fail, "handing": hand_on, "reading": echo}

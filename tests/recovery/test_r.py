@@ -13,8 +13,8 @@ from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Abandoned, Consumed
 from meerkat_actors.records.pruning import PrunePolicy
+from meerkat_actors.simulation.checks import Contents
 from tests.actors.world import consumed, echo, gathered, hang, running, told, until
-from tests.invariants.contents import Contents
 from tests.recovery.lives import FIRST, WORK, in_time
 from tests.recovery.places import Place
 

@@ -9,8 +9,8 @@ from meerkat_actors.records.ids import InputId
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.outcomes import Abandoned, AbandonReason, Consumed
 from meerkat_actors.records.status import Desired, Phase
+from meerkat_actors.simulation.checks import Contents
 from tests.actors.world import passes, running, said, told
-from tests.invariants.contents import Contents
 from tests.recovery.lives import FIRST, WORK, fail, hand_on, in_time
 from tests.recovery.places import Place
 from tests.recovery.recovered import AFTERWARDS, GONE_ON, broken, done_once, rows

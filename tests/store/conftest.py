@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import pytest
 
 from meerkat_actors.records.leases import Ownership
-from meerkat_actors.store import MemoryStore, Store, open_sqlite
+from meerkat_actors.store import MemoryStore, RuntimeStore, Store, open_sqlite
 
 Restart: TypeAlias = Callable[[bool], Store]
 
@@ -92,3 +92,9 @@ def restart(store: Store, bench: Bench) -> Restart:
         return bench.restart(clean=clean)
 
     return restarted
+
+
+@pytest.fixture
+def runtime(store: Store) -> RuntimeStore:
+    """The runtime store over one store."""
+    return RuntimeStore(store)

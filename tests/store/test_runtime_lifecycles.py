@@ -43,11 +43,6 @@ BOUND = MachineLifecycleBinding(
 RESET = Abandoned(AbandonReason.RESET, "by its operator")
 
 
-@pytest.fixture
-def runtime(store: Store) -> RuntimeStore:
-    return RuntimeStore(store)
-
-
 def plant(store: Store, name: str, kind: str, body: bytes) -> None:
     """Put a document behind the facade's back, as another version of it would."""
     found = store.activate(AgentIdentity(name))

@@ -32,11 +32,6 @@ from tests.store.runtime_writing import RUN, delta, input_id, queued, receipt, s
 from tests.store.writing import changed, read
 
 
-@pytest.fixture
-def runtime(store: Store) -> RuntimeStore:
-    return RuntimeStore(store)
-
-
 class Refusing(MemoryStore):
     """A store that refuses everything for one reason, once it is told to."""
 

@@ -38,12 +38,6 @@ from tests.store.runtime_writing import (
 )
 from tests.store.writing import changed, created
 
-
-@pytest.fixture
-def runtime(store: Store) -> RuntimeStore:
-    return RuntimeStore(store)
-
-
 NO_SESSIONS = {
     "text": b"session-data",
     "a list": b"[]",

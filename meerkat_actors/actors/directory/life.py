@@ -52,7 +52,7 @@ async def open_directory(
     owners get ``drain_seconds`` for last commits. When the block ends by an error or by
     cancellation there is no grace. Every slot is answered.
     """
-    turns: set[TurnJob] = set()
+    turns: dict[TurnJob, None] = {}  # a set in the order of its turns: who goes through it has effects
     async with (
         trio.open_nursery() as owners,
         _until_closed(directory, owners.cancel_scope, limits),
@@ -107,7 +107,7 @@ async def _until_closed(directory: Directory, owners: trio.CancelScope, limits: 
 @asynccontextmanager
 @trio.lowlevel.enable_ki_protection
 async def _open_turns(
-    directory: Directory, limits: Limits, counters: Counters, live: set[TurnJob]
+    directory: Directory, limits: Limits, counters: Counters, live: dict[TurnJob, None]
 ) -> AsyncGenerator[Callable[[TurnJob], None], None]:
     def cancel_all() -> None:
         # Each by its own scope, so that each knows: one that swallows it and returns is discarded.
@@ -123,14 +123,14 @@ async def _open_turns(
             directory.close_admission()
             raise
         finally:
-            live.discard(job)
+            live.pop(job, None)
 
     try:
         async with trio.open_nursery() as turns:
 
             def start(job: TurnJob) -> None:
                 # Here, not in its task: whoever was started is cancelled, though it never ran.
-                live.add(job)
+                live[job] = None
                 turns.start_soon(run, job)
 
             try:

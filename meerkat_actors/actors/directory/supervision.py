@@ -30,6 +30,7 @@ from meerkat_actors.errors import (
 from meerkat_actors.machines.supervision import GiveUp, backoff_seconds, on_crash, recent
 from meerkat_actors.records.events import GroupEscalated, GroupRestarted, OwnerCrashed
 from meerkat_actors.records.ids import AgentIdentity
+from meerkat_actors.records.leases import Holder
 from meerkat_actors.records.supervision import GROUP_ESCALATED, OWNER_CRASHED, STORE
 
 
@@ -55,17 +56,9 @@ async def supervise(directory: Directory, entry: Entry, around: Surroundings) ->
                 await _wait_for_group(directory, identity)
                 continue
             except BrokenIdentityError as error:
-                if error.reason == UNKNOWN_KIND and around.storage.is_shared:
-                    # Another runtime's kind: it is no harm that it is not served here.
-                    entry.mailbox.refuse_leftovers(
-                        IdentityBrokenError(identity=identity, reason=error.reason, detail=error.detail)
-                    )
-                else:
-                    directory.quarantine.add(identity, error.reason, error.detail)
+                _keep_apart(directory, entry, around, error)
             except HeldElsewhereError as error:
-                holder, expires_in = error.holder.name, error.holder.expires_in
-                owned = AlreadyOwnedError(identity=identity, holder=holder, expires_in=expires_in)
-                entry.mailbox.refuse_leftovers(owned)
+                entry.mailbox.refuse_leftovers(_owned_by(error.holder, identity))
             except StoreInterruptedError as error:
                 # What the store answers next was read from a new connection: there we begin anew.
                 around.observers.notify(OwnerCrashed(identity=identity, error=str(error)))
@@ -87,10 +80,7 @@ async def supervise(directory: Directory, entry: Entry, around: Surroundings) ->
                 continue
             return
     finally:
-        directory.release(entry)
-        broke = directory.quarantine.get(identity)
-        entry.mailbox.refuse_leftovers(OwnerStoppedError(identity=identity) if broke is None else broken_error(broke))
-        entry.mailbox.close()
+        _leave(directory, entry)
 
 
 async def _own(directory: Directory, entry: Entry, around: Surroundings, *, unclean: bool, is_own: bool) -> None:
@@ -100,6 +90,28 @@ async def _own(directory: Directory, entry: Entry, around: Surroundings, *, uncl
         await run_identity(entry, around, charges_interruption=unclean, is_own=is_own)
     finally:
         directory.groups.note_end(entry.identity)
+
+
+def _keep_apart(directory: Directory, entry: Entry, around: Surroundings, error: BrokenIdentityError) -> None:
+    if error.reason == UNKNOWN_KIND and around.storage.is_shared:
+        # Another runtime's kind: it is no harm that it is not served here.
+        entry.mailbox.refuse_leftovers(
+            IdentityBrokenError(identity=entry.identity, reason=error.reason, detail=error.detail)
+        )
+    else:
+        directory.quarantine.add(entry.identity, error.reason, error.detail)
+
+
+def _owned_by(holder: Holder, identity: AgentIdentity) -> AlreadyOwnedError:
+    return AlreadyOwnedError(identity=identity, holder=holder.name, expires_in=holder.expires_in)
+
+
+def _leave(directory: Directory, entry: Entry) -> None:
+    directory.release(entry)
+    broke = directory.quarantine.get(entry.identity)
+    stopped = OwnerStoppedError(identity=entry.identity) if broke is None else broken_error(broke)
+    entry.mailbox.refuse_leftovers(stopped)
+    entry.mailbox.close()
 
 
 async def _after_crash(

@@ -148,21 +148,26 @@ def open_sqlite(
             if ownership == "exclusive":
                 return SqliteStore(real, _connect(real, level, vfs), lock, may_lose=synchronous == "normal")
             return _join(real, _connect(real, level, vfs), lock, environment, seconds, may_lose=synchronous == "normal")
-    except OSError as error:
+    except (OSError, apsw.Error) as error:
+        raise _error_of_opening(real, error) from error
+
+
+def _error_of_opening(path: str, error: OSError | apsw.Error) -> StoreError:
+    """What the system or SQLite raised, as an error of ours."""
+    if isinstance(error, OSError):
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
+            return StoreFullError(path=path, problem="can't be opened: the disk is full; make room")
         if error.errno == errno.EROFS:
             problem = "is on a read-only file system, which is not writable; mount it for writing"
-            raise StoreError(path=real, problem=problem) from error
+            return StoreError(path=path, problem=problem)
         which = f"{error.filename}: " if error.filename else ""
         problem = f"can't be opened: {which}{error.strerror}; give this user the right to it, or mend the disk"
-        raise StoreError(path=real, problem=problem) from error
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise StoreCorruptError(path=real, problem=f"is damaged ({error}); restore it from a backup") from error
-    except apsw.Error as error:
-        if isinstance(error, apsw.FullError) or extended_code(error) == apsw.SQLITE_IOERR_SHMSIZE:
-            raise StoreFullError(path=real, problem="can't be opened: the disk is full; make room") from error
-        raise StoreError(path=real, problem=f"can't be opened: {error}") from error
+        return StoreError(path=path, problem=problem)
+    if isinstance(error, apsw.NotADBError | apsw.CorruptError):
+        return StoreCorruptError(path=path, problem=f"is damaged ({error}); restore it from a backup")
+    if isinstance(error, apsw.FullError) or extended_code(error) == apsw.SQLITE_IOERR_SHMSIZE:
+        return StoreFullError(path=path, problem="can't be opened: the disk is full; make room")
+    return StoreError(path=path, problem=f"can't be opened: {error}")
 
 
 def _require_new(path: str, lock: StoreLock) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from meerkat_actors.records.codec import DIGEST_ZERO
 from meerkat_actors.records.inputs import InputState
 from meerkat_actors.records.outcomes import DEAD_LETTERS, AbandonReason, ReceiptOutcome
-from tests.invariants.contents import OPEN, HeadSeen, InputSeen, TurnSeen
-from tests.invariants.evidence import Evidence
+from meerkat_actors.simulation.checks.contents import OPEN, HeadSeen, InputSeen, TurnSeen
+from meerkat_actors.simulation.checks.evidence import Evidence
 
 _COMPLETED = ReceiptOutcome.COMPLETED.value
 _CANCELLED = AbandonReason.CANCELLED.value

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from attrs import frozen
 
 from meerkat_actors.records.outcomes import Admission, Outcome
-from tests.invariants.contents import Contents
+from meerkat_actors.simulation.checks.contents import Contents
 
 
 @frozen(kw_only=True)

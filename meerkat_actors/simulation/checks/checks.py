@@ -1,12 +1,14 @@
-"""I1 to I28 of ``reference/runtime.md`` section 9.5, as DESIGN.md amends them, and our own: who looks for each."""
+"""Who looks for each invariant, and the one door to all of them.
+
+Reference for I1 to I28: ``reference/runtime.md`` section 9.5, as our design amends it. I29 to I34 are our own.
+"""
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Final
 
-from tests.invariants import admission, agenda, authority, callers, receipts
-from tests.invariants.evidence import Check, Evidence
+from meerkat_actors.simulation.checks import admission, agenda, authority, callers, receipts
+from meerkat_actors.simulation.checks.evidence import Check, Evidence
 
 CHECKS: Final[tuple[Check, ...]] = (
     admission.check_i01_ack_implies_a_durable_row,
@@ -44,25 +46,20 @@ CHECKS: Final[tuple[Check, ...]] = (
 OF_ANY_WRITER: Final = frozenset({"i03", "i04", "i05", "i07", "i25"})
 """Those that a store keeps by itself, whatever units it is given, and whatever their bodies say."""
 
-HELD_BY: Final = MappingProxyType(
-    {
-        15: ("test_r10_", "test_mail_that_is_committed_while_its_recipient_comes_back_is_taken"),
-        16: ("test_i16_",),
-        18: ("test_i18_",),
-        19: ("test_rt08_", "test_rt13_", "test_r08_", "test_r09_"),
-        20: ("test_rt09_", "test_rt18_", "test_r03_"),
-        21: ("test_rt11_",),
-        26: ("test_w07_",),
-        28: ("test_i28_",),
-    }
-)
-"""What no store shows, or not when it became true: the tests that hold it, by the beginning of their names."""
-
 
 def violations(seen: Evidence, *, is_by_hand: bool = False) -> list[str]:
-    """Everything that is wrong, each with the invariant that it breaks.
+    """Everything that is wrong, each with the invariant that it breaks: ``i07 ...``.
 
-    ``is_by_hand``: no runtime wrote it, so only what a store keeps by itself can hold.
+    Args:
+        seen: what one store holds, and what the callers of its runtimes were told.
+        is_by_hand: no runtime wrote it, so only what a store keeps by itself can hold.
+
+    Returns:
+        One line for each, in the order of the invariants; empty where all of them hold.
+
+    Raises:
+        LookupError, ValueError: a row is of an identity that is not there, or a body is not JSON that says what every
+            boundary's does. Nothing was found out then: ``doctor`` says what is wrong with such rows.
     """
     checks = [(check.__name__[6:9], check) for check in CHECKS]
     return [

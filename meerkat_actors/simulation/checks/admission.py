@@ -12,9 +12,9 @@ import orjson
 from meerkat_actors.errors import RejectedError
 from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.outcomes import Abandoned, Coalesced, Consumed, Noted, Outcome, Superseded
-from tests.invariants.contents import DISPLACED, OPEN, Contents, InputSeen
-from tests.invariants.evidence import Evidence
-from tests.invariants.reading import open_rows
+from meerkat_actors.simulation.checks.contents import DISPLACED, OPEN, Contents, InputSeen
+from meerkat_actors.simulation.checks.evidence import Evidence
+from meerkat_actors.simulation.checks.reading import open_rows
 
 TABLES: Final = frozenset(
     {
@@ -22,7 +22,7 @@ TABLES: Final = frozenset(
         "continuity", "snapshot", "journal", "timer", "operation", "event", "blob",
     }
 )  # fmt: skip
-"""DESIGN.md section 5. None of them is a lane."""
+"""Those of the schema. None of them is a lane."""
 
 _AHEAD: Final = {InputState.QUEUED: 0, InputState.STAGED: 1, InputState.CONSUMED: 2}
 
@@ -68,7 +68,7 @@ def check_i03_a_key_is_one_input_for_ever(seen: Evidence) -> Iterator[str]:
 
 
 def check_i04_what_is_open_is_in_one_place(seen: Evidence) -> Iterator[str]:
-    """In the mail (DESIGN.md: ``sent``), in a lane, or in a live run."""
+    """In the mail (``sent``), in a lane, or in a live run."""
     for row in seen.contents.inputs:
         if row.state not in OPEN:
             continue
@@ -88,7 +88,7 @@ def check_i05_lanes_are_a_function_of_rows(seen: Evidence) -> Iterator[str]:
     if seen.contents.open_index != rows:
         yield f"what is looked up as open differs from the rows by {sorted(seen.contents.open_index ^ rows)}"
     for table in sorted(seen.contents.tables - TABLES):
-        yield f"table {table!r} is none of DESIGN.md's: is it a second copy of a lane?"
+        yield f"table {table!r} is none of the schema's: is it a second copy of a lane?"
 
 
 def check_i06_order_is_the_admission_sequence(seen: Evidence) -> Iterator[str]:

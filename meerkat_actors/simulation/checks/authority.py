@@ -9,8 +9,8 @@ from typing import Final
 from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.outcomes import AbandonReason
 from meerkat_actors.records.status import Desired, Verb
-from tests.invariants.contents import OPEN
-from tests.invariants.evidence import Call, Evidence
+from meerkat_actors.simulation.checks.contents import OPEN
+from meerkat_actors.simulation.checks.evidence import Call, Evidence
 
 _WANTED: Final = {
     Verb.PAUSE.value: Desired.PAUSED,
@@ -24,25 +24,26 @@ _GOVERNING: Final = frozenset(verb.value for verb in Verb)
 def check_i13_at_most_one_run(seen: Evidence) -> Iterator[str]:
     """At work. Of two that are staged, of different lanes, one waits for its next attempt."""
     for head in seen.contents.agents:
-        staged = [row for row in seen.contents.inputs_of.get(head.key, ()) if row.state is InputState.STAGED]
+        # One that is staged for no run is I4's to tell.
+        rows = (row for row in seen.contents.inputs_of.get(head.key, ()) if row.state is InputState.STAGED)
+        staged = [(row.run, row) for row in rows if row.run is not None]
         lanes: defaultdict[str, set[Lane]] = defaultdict(set)
         waiting: set[str] = set()
-        for row in staged:
-            assert row.run is not None
+        for run, row in staged:
             if row.position == 0:
-                lanes[row.run].add(row.lane)
+                lanes[run].add(row.lane)
             if row.not_before:
-                waiting.add(row.run)
+                waiting.add(run)
         if len(lanes) > 1 and (
             len(lanes) > 2 or len({lane for each in lanes.values() for lane in each}) < 2 or not waiting
         ):
             yield f"{head.name}: inputs are staged for runs {sorted(lanes)}, {len(waiting)} of which wait"
-        for run in {row.run for row in staged} - lanes.keys():
+        for run in {run for run, _ in staged} - lanes.keys():
             yield f"{head.name}: run {run} was staged with nothing"
 
 
 def check_i14_failures_are_counted_and_bounded(seen: Evidence) -> Iterator[str]:
-    """DESIGN.md: a failed turn charges one attempt, staging charges nothing."""
+    """A failed turn charges one attempt, staging charges nothing."""
     bound = seen.attempts_max
     for row in seen.contents.inputs:
         head = seen.contents.heads.get(row.identity)

@@ -12,8 +12,8 @@ from meerkat_actors.records.headers import Origin
 from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.status import Desired
-from tests.invariants.contents import OPEN, Contents, InputSeen
-from tests.invariants.evidence import Evidence
+from meerkat_actors.simulation.checks.contents import OPEN, Contents, InputSeen
+from meerkat_actors.simulation.checks.evidence import Evidence
 
 _REQUEST: Final = InputKind.PEER_REQUEST.value
 _ANSWER: Final = InputKind.PEER_RESPONSE_TERMINAL.value

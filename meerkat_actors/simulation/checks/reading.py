@@ -14,10 +14,10 @@ import apsw
 from meerkat_actors.records.ids import IdentityKey, uuid_text
 from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.status import Desired
+from meerkat_actors.simulation.checks.contents import OPEN, Contents, HeadSeen, InputSeen, TurnSeen
 from meerkat_actors.store import MemoryStore
 from meerkat_actors.store.memory_tables import Tables
 from meerkat_actors.store.sqlite.rows import Database, typed
-from tests.invariants.contents import OPEN, Contents, HeadSeen, InputSeen, TurnSeen
 
 _STATES: Final = tuple(InputState)
 """In the order of their codes: the schema's dictionary lists them so."""
@@ -41,8 +41,14 @@ SELECT seq, identity, generation, version, token, previous, run, digest, body FR
 def read_database(path: str | Path) -> Contents:
     """One look at a database; its owner may go on meanwhile.
 
+    It blocks while it reads, and holds all rows at once: for stores of a simulation's size.
+
+    Returns:
+        What was committed when it began to read.
+
     Raises:
-        apsw.Error: it is damaged, or no database.
+        apsw.Error: it is damaged, or no database of ours, or not there.
+        LookupError, ValueError: its ``meta`` row is gone, or a row has a state that we don't know.
     """
     # Without a log there is nothing that a look could miss, and one that may write would leave a log there.
     how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
@@ -118,12 +124,20 @@ def _input_of(row: tuple[Any, ...]) -> InputSeen:
 
 
 def tables_of(store: MemoryStore) -> Tables:
-    """What a memory store holds, to be looked at, or damaged, and not by its own code."""
+    """What a memory store holds, to be looked at, or damaged, and not by its own code.
+
+    Returns:
+        The tables themselves, not a copy: they change with the store.
+    """
     return store._tables  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def read_tables(tables: Tables) -> Contents:
-    """One look at a memory store, between two of its calls."""
+    """One look at a memory store, between two of its calls.
+
+    Returns:
+        What it holds now; what the store does later doesn't change it.
+    """
     found = (entry for table in (tables.open, tables.sent) for rows in table.values() for entry in rows)
     return Contents(
         location=":memory:",

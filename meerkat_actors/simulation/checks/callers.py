@@ -9,8 +9,8 @@ import trio
 
 from meerkat_actors.errors import MeerkatError
 from meerkat_actors.records.outcomes import AbandonReason
-from tests.invariants.contents import OPEN
-from tests.invariants.evidence import Evidence
+from meerkat_actors.simulation.checks.contents import OPEN
+from meerkat_actors.simulation.checks.evidence import Evidence
 
 _ENDINGS: Final = (MeerkatError, trio.Cancelled, KeyboardInterrupt)
 _ASKS_FOR_AN_END: Final = frozenset({"cancel", "interrupt", "reset"})

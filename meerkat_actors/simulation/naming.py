@@ -1,0 +1,92 @@
+"""How a scenario is found again in another process: ``module:name``, or the bare name of a built-in workload."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, cast
+
+from meerkat_actors.errors import UsageError
+from meerkat_actors.simulation.scenario import Scenario
+
+_WORKLOADS: Final = "meerkat_actors.simulation.workloads"
+_MAIN: Final = "__main__"
+
+
+def scenario_of(reference: str) -> Scenario:
+    """The scenario of that name. Its module is imported.
+
+    Raises:
+        UsageError: there is none.
+    """
+    module_name, colon, name = reference.partition(":")
+    if not colon:
+        known = _workloads()
+        if reference not in known:
+            raise UsageError(problem=f"{reference!r}: module:name, or a workload: {', '.join(known) or 'none here'}")
+        return known[reference]
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, SyntaxError, ValueError, TypeError) as error:
+        raise UsageError(problem=f"{reference!r}: its module can't be imported: {error}") from error
+    found = getattr(module, name, None)
+    if not isinstance(found, Scenario):
+        there = ", ".join(each for each, value in vars(module).items() if isinstance(value, Scenario)) or "none"
+        raise UsageError(problem=f"{reference!r} is no Scenario; those of {module_name}: {there}")
+    return found
+
+
+def reference_of(scenario: Scenario) -> str | None:
+    """By what name the scenario is found again; None: by none, as no module has it."""
+    if _workloads().get(scenario.name) is scenario:
+        return scenario.name
+    for module_name, module in _modules_of(scenario):
+        for name, value in [*vars(module).items()]:
+            if value is scenario:
+                return f"{module_name}:{name}"
+    return None
+
+
+def required_reference_of(scenario: Scenario) -> str:
+    """By what name the scenario is found again.
+
+    Raises:
+        UsageError: by none.
+    """
+    reference = reference_of(scenario)
+    if reference is None:
+        problem = (
+            f"{scenario.name!r} can't be found by other processes: make it a name at the top of a module, or jobs=1"
+        )
+        raise UsageError(problem=problem)
+    return reference
+
+
+def _modules_of(scenario: Scenario) -> Iterator[tuple[str, ModuleType]]:
+    """Where it may be, the likely places first, by the name under which another process imports them."""
+    likely = [getattr(each, "__module__", "") for each in (scenario.drive, *scenario.checks)]
+    for name in dict.fromkeys([*likely, *sorted(sys.modules)]):
+        module = sys.modules.get(name)
+        importable = _importable(name, module) if isinstance(module, ModuleType) else None
+        if importable is not None:
+            yield importable, cast("ModuleType", module)
+
+
+def _importable(name: str, module: ModuleType) -> str | None:
+    spec = getattr(module, "__spec__", None)
+    if name == _MAIN:
+        # Run as a script, its folder is the first of the path, in other processes too.
+        path = getattr(module, "__file__", None)
+        return spec.name if spec is not None else Path(path).stem if path else None
+    return name if spec is not None and spec.name == name else None
+
+
+def _workloads() -> Mapping[str, Scenario]:
+    if importlib.util.find_spec(_WORKLOADS) is None:
+        return {}
+    module: Any = importlib.import_module(_WORKLOADS)
+    return cast("Mapping[str, Scenario]", module.WORKLOADS)

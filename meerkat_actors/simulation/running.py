@@ -1,0 +1,208 @@
+"""One simulation, run: a scenario, a seed, a plan, and what came of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from random import Random
+from traceback import format_exception
+from typing import Final
+
+import trio
+from attrs import define, field
+
+from meerkat_actors.records.leases import Ownership
+from meerkat_actors.simulation.checks import violations
+from meerkat_actors.simulation.clock import VirtualClock
+from meerkat_actors.simulation.collecting import seldom_collected
+from meerkat_actors.simulation.disk.seeding import seeded_sqlite
+from meerkat_actors.simulation.env import SimulatedEnv
+from meerkat_actors.simulation.harms import Harms
+from meerkat_actors.simulation.history import CHECKS, evidence_of
+from meerkat_actors.simulation.looking import look_at
+from meerkat_actors.simulation.machine import DiskMachine, MemoryMachine
+from meerkat_actors.simulation.outcome import Lived, Seen
+from meerkat_actors.simulation.plan import Plan
+from meerkat_actors.simulation.playing import play
+from meerkat_actors.simulation.scenario import Scenario
+from meerkat_actors.simulation.scheduling import Watchdog, seeded
+from meerkat_actors.simulation.trace import Trace
+from meerkat_actors.simulation.world import World
+
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
+"""Where simulated disks lie, if it is there: what a simulation syncs is nothing that lasts."""
+
+_RESUME_SECONDS: Final = 10.0
+
+
+def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
+    """Live through one history. Not for two threads at a time: Trio's chance, and the store's ``os``, are replaced.
+
+    Whatever it comes to, also an error of the scenario's own functions, is told by ``Lived.violations``.
+    """
+    clock, trace, watchdog = VirtualClock(), Trace(), Watchdog()
+    harms, life = Harms(Random(f"{seed}/harms")), _History()  # noqa: S311 - chance of a seed
+    with (
+        seldom_collected(),
+        _machine(scenario, seed) as machine,
+        seeded(seed),
+        seeded_sqlite(Random(f"{seed}/sqlite")),  # noqa: S311 - chance of a seed
+    ):
+        try:
+            trio.run(
+                partial(_simulated, scenario, seed, plan, machine, harms, trace, watchdog, life),
+                clock=clock,
+                instruments=(trace, watchdog),
+                restrict_keyboard_interrupt_to_checkpoints=True,
+            )
+        except Exception as error:  # noqa: BLE001 - a history without an end is told of as any other
+            life.problems.append("the simulation itself failed:\n" + "".join(format_exception(error)))
+        seen = _look(life, scenario, seed, plan, machine)
+        problems = [*life.problems, *(() if seen is None else _problems(seen))]
+    asked = () if seen is None else seen.asked
+    return Lived(
+        scenario=scenario.name,
+        seed=seed,
+        plan=plan,
+        trace=trace.digest,
+        lines=tuple(trace.lines),
+        violations=tuple(problems),
+        seconds=clock.now,
+        steps=trace.steps,
+        boots=0 if life.world is None else life.world.boots,
+        inputs=sum(1 for each in asked if each.admission is not None or each.outcome is not None),
+        turns=0 if seen is None else len(seen.contents.turns),
+        fired={**harms.fired, **machine.fired},
+    )
+
+
+@define(eq=False)
+class _History:
+    """What is left of a simulation that has ended, in whatever way."""
+
+    world: World | None = None
+    problems: list[str] = field(factory=list[str])
+
+
+@contextmanager
+def _machine(scenario: Scenario, seed: str) -> Generator[MemoryMachine | DiskMachine]:
+    ownership: Ownership = "shared" if scenario.processes > 1 else "exclusive"
+    if not scenario.is_durable:
+        yield MemoryMachine(ownership)
+        return
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None, prefix="simulated-") as folder:
+        machine = DiskMachine(Path(folder), Random(f"{seed}/disk"), ownership)  # noqa: S311 - chance of a seed
+        try:
+            yield machine
+        finally:
+            machine.close()
+
+
+async def _simulated(
+    scenario: Scenario,
+    seed: str,
+    plan: Plan,
+    machine: MemoryMachine | DiskMachine,
+    harms: Harms,
+    trace: Trace,
+    watchdog: Watchdog,
+    history: _History,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        world = World(scenario, seed, machine, harms, trace, nursery, SimulatedEnv(f"{seed}/outside"))
+        history.world, world.problems = world, history.problems
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, VirtualClock)
+        with trio.CancelScope() as living:
+            clock.on_stuck = partial(_stuck, world, living)
+            watchdog.scope = living
+            world.begin()
+            async with trio.open_nursery() as playing:
+                playing.start_soon(play, world, plan)
+                playing.start_soon(_pat, watchdog)
+                await _drive(world)
+                playing.cancel_scope.cancel()
+            await world.settle()
+            clock.on_stuck = int  # from here on nobody has anything to wait for
+        if watchdog.has_bitten:
+            world.problems.append("somebody goes round in circles, and no time passes")
+        nursery.cancel_scope.cancel()
+
+
+async def _drive(world: World) -> None:
+    scenario = world.scenario
+
+    async def close() -> None:
+        await trio.sleep(scenario.seconds)
+        world.is_open = False
+        world.harms.end()
+        world.machine.mend()
+        while True:
+            # What was governed at the last moment would keep its clients waiting.
+            await world.resume_all()
+            await trio.sleep(_RESUME_SECONDS)
+
+    with trio.move_on_after(scenario.seconds + world.long_seconds) as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(close)
+            try:
+                await scenario.drive(world)
+            except Exception as error:  # noqa: BLE001 - the user's; what is wrong with it is told
+                world.problems.append("the workload raised:\n" + "".join(format_exception(error)))
+            nursery.cancel_scope.cancel()
+    if scope.cancelled_caught:
+        world.problems.append("the workload never ends: a client waits for ever, or asks for ever")
+
+
+async def _pat(watchdog: Watchdog) -> None:
+    """Virtual time goes on: nobody goes round in circles."""
+    while True:
+        watchdog.pat()
+        await trio.sleep(1)
+
+
+def _stuck(world: World, living: trio.CancelScope) -> None:
+    if not living.cancel_called:
+        world.problems.append("everybody waits, and nobody for time: a deadlock")
+    living.cancel()
+    world.nursery.cancel_scope.cancel()
+
+
+def _look(
+    history: _History, scenario: Scenario, seed: str, plan: Plan, machine: MemoryMachine | DiskMachine
+) -> Seen | None:
+    world = history.world
+    try:
+        if world is None or not world.boots:
+            return None
+        contents, given = look_at(machine)
+    except Exception as error:  # noqa: BLE001 - a store that can't be read is what is wrong
+        history.problems.append("the store can't be read:\n" + "".join(format_exception(error)))
+        return None
+    return Seen(
+        scenario=scenario,
+        seed=seed,
+        plan=plan,
+        contents=contents,
+        given=given,
+        asked=tuple(world.asked),
+        unanswered=frozenset(world.begun),
+        deaths=world.deaths,
+        has_guests=world.has_guests,
+    )
+
+
+def _problems(seen: Seen) -> Iterator[str]:
+    """What is wrong by every check; one that raises is wrong itself, or what it was told."""
+    try:
+        yield from violations(evidence_of(seen))
+    except (LookupError, ValueError) as error:
+        yield "a row that no check can read:\n" + "".join(format_exception(error))
+    for check in (*CHECKS, *seen.scenario.checks):
+        try:
+            yield from check(seen)
+        except Exception as error:  # noqa: BLE001 - the user's, or rows that make no sense
+            yield f"{check.__name__} raised:\n" + "".join(format_exception(error))
