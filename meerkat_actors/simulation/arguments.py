@@ -11,7 +11,7 @@ from meerkat_actors.errors import InvalidValueError
 from meerkat_actors.simulation.failures import FailedSeed
 from meerkat_actors.simulation.plan import KINDS, Faults, Plan
 
-SEEDS_MAX: Final = 10_000_000
+SEEDS_MAX: Final = 1_000_000
 """That one sweep may be asked for."""
 _RANGE: Final = re.compile(r"([0-9]{1,18})(?:\.\.([0-9]{1,18}))?")
 _ALL: Final = re.compile(r"all(?::(.+))?")

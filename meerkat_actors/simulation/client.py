@@ -96,6 +96,7 @@ class Client:
 
         ``act`` is tried again where its end is not known: it has to be something that may be done twice.
         """
+        self.world.has_guests = True
         found: list[T] = []
 
         async def once(runtime: Runtime) -> None:
@@ -106,6 +107,7 @@ class Client:
 
     async def run(self, act: Callable[[Runtime], Awaitable[T]]) -> T | None:
         """As ``do``, for what is asked of no agent."""
+        self.world.has_guests = True
         found: list[T] = []
 
         async def once(runtime: Runtime) -> None:

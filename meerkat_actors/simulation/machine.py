@@ -64,6 +64,10 @@ class Machine(Protocol):
         """Nobody uses it any more."""
         ...
 
+    def unplaced(self, text: str) -> str:
+        """The text without the names of folders, which are others each time."""
+        ...
+
 
 @define(eq=False)
 class MemoryMachine:
@@ -99,6 +103,10 @@ class MemoryMachine:
 
     def close(self) -> None:
         """See ``Machine.close``."""
+
+    def unplaced(self, text: str) -> str:
+        """See ``Machine.unplaced``: it has none."""
+        return text
 
     @property
     def store(self) -> MemoryStore:
@@ -196,6 +204,10 @@ class DiskMachine:
         self._watching.close()
         self._count(self.disk)
         self.disk.close()
+
+    def unplaced(self, text: str) -> str:
+        """See ``Machine.unplaced``."""
+        return text.replace(str(self.folder), "disk")
 
     def _place(self) -> Path:
         return self.folder / f"boot-{self.boots}"

@@ -9,6 +9,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast, get_args
 
+import attrs
 import cattrs
 import orjson
 from attrs import Attribute, Factory, field, frozen
@@ -181,6 +182,13 @@ _CONVERTER.register_structure_hook(float, lambda value, _: value)
 _CONVERTER.register_structure_hook(int, lambda value, _: value)
 
 
+def line_of(fault: Fault) -> str:
+    """For people: its second, its kind, and the rest of it."""
+    names = [each.name for each in attrs.fields(type(fault)) if each.name != "at"]
+    told = ", ".join(f"{name} {getattr(fault, name)}" for name in names)
+    return f"{fault.at:>14.6f}  {type(fault).__name__}{': ' if told else ''}{told}"
+
+
 def _in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     return tuple(sorted(faults, key=lambda fault: fault.at))
 
@@ -193,7 +201,7 @@ class Plan:
     """In the order of their times; given at one time, in the order in which they were given."""
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.faults)) or "no faults"
+        return "\n".join(map(line_of, self.faults)) or "no faults"
 
     def without(self, *numbers: int) -> Plan:
         """The same without the faults of these places."""

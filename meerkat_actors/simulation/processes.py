@@ -58,6 +58,16 @@ class Life:
             self.scope.cancel()
 
 
+def require_alive(life: Life) -> None:
+    """Let what a dead process does fail before it begins.
+
+    Raises:
+        StoreFailedError: it is dead.
+    """
+    if life.is_dead:
+        raise StoreFailedError(path=f"process {life.number}", problem="its process is dead")
+
+
 def mortal(
     inner: Store, life: Life, meddler: Meddler, stilled: Callable[[], AbstractContextManager[object]] = nullcontext
 ) -> Store:
@@ -78,12 +88,12 @@ class _Mortal:
         self._stilled = stilled
 
     def commit(self, units: Sequence[Unit]) -> list[CommitOutcome]:
-        self._require_alive()
+        require_alive(self._life)
         self._meddler.before_commit(self._life, units)
-        self._require_alive()
+        require_alive(self._life)
         outcomes = self._inner.commit(units)
         self._meddler.after_commit(self._life, units, outcomes)
-        self._require_alive()
+        require_alive(self._life)
         return outcomes
 
     def close(self) -> None:
@@ -100,13 +110,9 @@ class _Mortal:
             return found
 
         def call(*arguments: object, **options: object) -> object:
-            self._require_alive()
+            require_alive(self._life)
             answer = found(*arguments, **options)
-            self._require_alive()
+            require_alive(self._life)
             return answer
 
         return call
-
-    def _require_alive(self) -> None:
-        if self._life.is_dead:
-            raise StoreFailedError(path=self._inner.location, problem="its process is dead")

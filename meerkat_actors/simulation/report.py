@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import attrs
 from attrs import frozen
 
 from meerkat_actors.simulation.failures import FailedSeed
-from meerkat_actors.simulation.plan import Fault
+from meerkat_actors.simulation.plan import line_of
 from meerkat_actors.simulation.rows import Row
 
 LINES_TOLD: Final = 40
@@ -126,7 +125,7 @@ class Report:
         if first is None:
             return
         yield ""
-        yield from self._story(first)
+        yield from self.story(first)
         others = self.failures[1:]
         if others:
             yield ""
@@ -135,13 +134,14 @@ class Report:
             if len(others) > _FAILURES_TOLD:
                 yield f"  and {_counted(len(others) - _FAILURES_TOLD, 'seed')} more"
 
-    def _story(self, failed: FailedSeed) -> Iterator[str]:
+    def story(self, failed: FailedSeed) -> Iterator[str]:
+        """Line by line: what is wrong, what is left of the plan, what happened around it, how to play it again."""
         yield f"First failure: seed {failed.seed}"
         for violation in failed.violations:
             yield from _indented(violation)
         faults = len(failed.plan.faults)
         yield f"Plan ({faults} of the {_counted(failed.faults_drawn, 'fault')} drawn):"
-        yield from (f"  {_fault_line(fault)}" for fault in failed.plan.faults)
+        yield from (f"  {line_of(fault)}" for fault in failed.plan.faults)
         yield f"It was over at virtual second {failed.seconds:,.3f}; trace {failed.trace or '-'}"
         if not failed.is_repeatable:
             yield "The same seed was another history a second time: a global, or chance, isn't of the seed."
@@ -166,12 +166,6 @@ def lines_around(failed: FailedSeed) -> list[str]:
         lines.append(failed.lines[place])
         last = place
     return lines
-
-
-def _fault_line(fault: Fault) -> str:
-    names = [each.name for each in attrs.fields(type(fault)) if each.name != "at"]
-    told = ", ".join(f"{name} {getattr(fault, name)}" for name in names)
-    return f"{fault.at:>14.6f}  {type(fault).__name__}{': ' if told else ''}{told}"
 
 
 def _indented(text: str) -> Iterator[str]:

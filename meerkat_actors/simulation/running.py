@@ -69,7 +69,7 @@ def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
         plan=plan,
         trace=trace.digest,
         lines=tuple(trace.lines),
-        violations=tuple(problems),
+        violations=tuple(machine.unplaced(each) for each in problems),
         seconds=clock.now,
         steps=trace.steps,
         boots=0 if life.world is None else life.world.boots,
@@ -205,4 +205,4 @@ def _problems(seen: Seen) -> Iterator[str]:
         try:
             yield from check(seen)
         except Exception as error:  # noqa: BLE001 - the user's, or rows that make no sense
-            yield f"{check.__name__} raised:\n" + "".join(format_exception(error))
+            yield f"{getattr(check, '__name__', repr(check))} raised:\n" + "".join(format_exception(error))

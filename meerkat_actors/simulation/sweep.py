@@ -17,6 +17,7 @@ import trio
 from attrs import frozen
 
 from meerkat_actors.errors import UsageError
+from meerkat_actors.simulation.arguments import SEEDS_MAX
 from meerkat_actors.simulation.failures import FailedSeed
 from meerkat_actors.simulation.naming import reference_of, required_reference_of, scenario_of
 from meerkat_actors.simulation.outcome import Lived
@@ -28,7 +29,6 @@ from meerkat_actors.simulation.scenario import Scenario
 from meerkat_actors.simulation.shrinking import kind_of, lived_through, shrunk
 from meerkat_actors.simulation.workers import Each, workers
 
-SEEDS_MAX: Final = 1_000_000
 JOBS_MAX: Final = 256
 SHRUNK_MAX: Final = 4
 """Failures of one sweep that are shrunk: the first of each kind, then the first."""

@@ -55,6 +55,7 @@ async def interrupting(world: World) -> None:
 async def interrupting_in_a_nursery(world: World) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(interrupting, world)
+        await trio.sleep_forever()
 
 
 def each_number_once(seen: Seen) -> Iterator[str]:
