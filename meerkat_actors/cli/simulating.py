@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -18,17 +17,18 @@ import click
 from attrs import define, field, frozen
 
 from meerkat_actors.cli.output import Column, Kind, complain, count_text, print_facts, print_json, print_table
-from meerkat_actors.errors import MeerkatError
 from meerkat_actors.examples.review.text import clipped, printable
 from meerkat_actors.simulation.arguments import faults_of, seeds_of
 from meerkat_actors.simulation.failures import FailedSeed
+from meerkat_actors.simulation.faults import Faults
 from meerkat_actors.simulation.naming import scenario_of
 from meerkat_actors.simulation.outcome import Lived
-from meerkat_actors.simulation.plan import Faults, Plan
+from meerkat_actors.simulation.plan import Plan
 from meerkat_actors.simulation.report import Report
 from meerkat_actors.simulation.rows import Row
 from meerkat_actors.simulation.scenario import Scenario
 from meerkat_actors.simulation.sweep import replay, simulate
+from meerkat_actors.simulation.workers import WorkerKilledError
 
 HELD: Final = 0
 VIOLATED: Final = 1
@@ -60,22 +60,12 @@ class Sweep:
         return f"{shlex.join(words)} --save DIR"
 
 
-@frozen(kw_only=True)
-class _Unsaved(Report):
-    """A report of failures that are in no file."""
-
-    sweep: Sweep
-
-    def command(self, failed: FailedSeed) -> str:
-        """See ``Report``."""
-        return self.sweep.command(failed.seed)
-
-
 def sweep(asked: Sweep, *, as_json: bool) -> int:
     """Run it. Returns the exit code.
 
     Raises:
-        MeerkatError, click.ClickException: an argument is none.
+        MeerkatError: an argument is none.
+        click.ClickException: one of its processes was killed.
     """
     seeds, faults = seeds_of(asked.seeds), faults_of(asked.faults)
     scenario = _found(asked.scenario)
@@ -99,6 +89,8 @@ def sweep(asked: Sweep, *, as_json: bool) -> int:
             )
     except KeyboardInterrupt:
         return _interrupted(asked, done, len(seeds))
+    except WorkerKilledError as error:
+        raise click.ClickException(str(error)) from error
     if as_json:
         print_json(attrs.asdict(row) for row in report.rows)
     else:
@@ -110,7 +102,7 @@ def play_again(path: Path, *, as_json: bool) -> int:
     """Play a saved failure. Returns the exit code.
 
     Raises:
-        MeerkatError, click.ClickException: it can't be.
+        MeerkatError: it can't be.
     """
     failed = FailedSeed.load(path)
     scenario = None if failed.found_at is None else _found(failed.found_at)
@@ -152,14 +144,7 @@ def _found(reference: str) -> Scenario:
     # As pytest and python -m do; the processes of a sweep inherit it.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
-    try:
-        return scenario_of(reference)
-    except MeerkatError:
-        raise
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        problem = f"{reference}: importing it raises {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
-        raise click.ClickException(problem) from error
+    return scenario_of(reference)
 
 
 # -- while it runs ------------------------------------------------------------------------
@@ -239,11 +224,10 @@ def _interrupted(asked: Sweep, done: _Count, seeds: int) -> int:
 
 
 def _tell(asked: Sweep, report: Report, took: float) -> None:
-    if report.folder is None:
-        report = _Unsaved(**attrs.asdict(report, recurse=False), sweep=asked)
     if report.first is not None:
+        again = None if report.folder is not None else asked.command(report.first.seed)
         # Its first paragraph are the totals, of which the table tells.
-        _tell_text(*str(report).partition("\n\n")[2].splitlines())
+        _tell_text(*report.told(again=again).partition("\n\n")[2].splitlines())
     totals = report.totals
     fired = sorted(totals.fired.items(), key=lambda each: (-each[1], each[0]))
     print_facts(

@@ -18,6 +18,7 @@ from meerkat_actors.simulation.disk.images import image_of as image_of
 from meerkat_actors.simulation.disk.seeding import seeded_sqlite as seeded_sqlite
 from meerkat_actors.simulation.disk.shadow import Shadow as Shadow
 from meerkat_actors.simulation.failures import FailedSeed as FailedSeed
+from meerkat_actors.simulation.faults import Faults as Faults
 from meerkat_actors.simulation.hands import SlowHands as SlowHands
 from meerkat_actors.simulation.outcome import Lived as Lived
 from meerkat_actors.simulation.outcome import Seen as Seen
@@ -27,7 +28,6 @@ from meerkat_actors.simulation.plan import Crash as Crash
 from meerkat_actors.simulation.plan import Delayed as Delayed
 from meerkat_actors.simulation.plan import DiskFails as DiskFails
 from meerkat_actors.simulation.plan import DiskFull as DiskFull
-from meerkat_actors.simulation.plan import Faults as Faults
 from meerkat_actors.simulation.plan import Govern as Govern
 from meerkat_actors.simulation.plan import Moment as Moment
 from meerkat_actors.simulation.plan import Plan as Plan

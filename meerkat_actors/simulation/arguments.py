@@ -9,11 +9,13 @@ from typing import Final
 
 from meerkat_actors.errors import InvalidValueError
 from meerkat_actors.simulation.failures import FailedSeed
-from meerkat_actors.simulation.plan import KINDS, Faults, Plan
+from meerkat_actors.simulation.faults import Faults
+from meerkat_actors.simulation.plan import KINDS, Plan
 
 SEEDS_MAX: Final = 1_000_000
 """That one sweep may be asked for."""
 _RANGE: Final = re.compile(r"([0-9]{1,18})(?:\.\.([0-9]{1,18}))?")
+_USE: Final = "use all, none, all:RATE, KIND=RATE,..., or a file with a plan"
 _ALL: Final = re.compile(r"all(?::(.+))?")
 
 
@@ -43,6 +45,8 @@ def faults_of(text: str) -> Faults | Plan:
         return Faults.all() if found[1] is None else Faults.all(_rate_of(found[1], text))
     if "=" in text and not Path(text).exists():
         return Faults(rates=dict(_named_rate(part.strip(), text) for part in text.split(",")))
+    if not text:
+        raise InvalidValueError(problem=f"faults '': {_USE}")
     return _plan_of(Path(text))
 
 
@@ -80,7 +84,7 @@ def _plan_of(path: Path) -> Plan:
         told = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
-        problem = f"faults {str(path)!a}: {reason}; use all, none, all:RATE, KIND=RATE,..., or a file with a plan"
+        problem = f"faults {str(path)!a}: {reason}; {_USE}"
         raise InvalidValueError(problem=problem) from error
     try:
         return FailedSeed.from_json(told).plan if told.lstrip().startswith(b"{") else Plan.from_json(told)

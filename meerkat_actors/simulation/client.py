@@ -43,6 +43,7 @@ _BUSY: Final = (BacklogFullError, MailboxFullError, NotReadyError, AlreadyOwnedE
 _AGAIN_SECONDS: Final = 0.05
 """Between two tries, of the first ones; later ones wait longer."""
 _AGAIN_SECONDS_MAX: Final = 5.0
+_NO_HARM: Final = CallHarm()
 T = TypeVar("T")
 
 
@@ -139,7 +140,7 @@ class Client:
         while not asking.is_known:
             life, runtime = await world.process()
             tries += 1
-            await _try(asking, life, runtime, harm if tries == 1 else CallHarm(), world)
+            await _try(asking, life, runtime, harm if tries == 1 else _NO_HARM, world)
             if not asking.is_known:
                 await world.pause(life, pause)
                 pause = min(2 * pause, _AGAIN_SECONDS_MAX)
@@ -210,6 +211,24 @@ class _Asking:
 
 
 async def _try(asking: _Asking, life: Life, runtime: Runtime, harm: CallHarm, world: World) -> None:
+    try:
+        if harm == _NO_HARM:
+            await asking.once(runtime)
+        else:
+            await _once_harmed(asking, runtime, harm)
+    except* MeerkatError as group:
+        for error in _flat(group):
+            asking.told.note(error, is_over=life.is_over)
+    except* Exception as group:  # noqa: BLE001 - whatever it is, it is none of ours, and goes no further
+        asking.told.is_unsure = True
+        if life.is_dead:
+            world.trace.note("a dead process raised", repr(group.exceptions[0]))
+        else:
+            world.problems.append("a call raised none of our errors:\n" + "".join(format_exception(group)))
+            asking.told.refused = type(group.exceptions[0]).__name__
+
+
+async def _once_harmed(asking: _Asking, runtime: Runtime, harm: CallHarm) -> None:
     with trio.CancelScope() as scope:
         try:
             async with trio.open_nursery() as nursery:
@@ -220,17 +239,8 @@ async def _try(asking: _Asking, life: Life, runtime: Runtime, harm: CallHarm, wo
                     nursery.start_soon(_twice, asking, runtime)
                 await asking.once(runtime)
                 nursery.cancel_scope.cancel()
-        except* MeerkatError as group:
-            for error in _flat(group):
-                asking.told.note(error, is_over=life.is_over)
-        except* Exception as group:  # noqa: BLE001 - whatever it is, it is none of ours, and goes no further
-            asking.told.is_unsure = True
-            if life.is_dead:
-                world.trace.note("a dead process raised", repr(group.exceptions[0]))
-            else:
-                world.problems.append("a call raised none of our errors:\n" + "".join(format_exception(group)))
-                asking.told.refused = type(group.exceptions[0]).__name__
-    asking.told.is_unsure |= scope.cancel_called
+        finally:
+            asking.told.is_unsure |= scope.cancel_called
 
 
 def _flat(group: BaseExceptionGroup[MeerkatError]) -> list[MeerkatError]:

@@ -10,10 +10,12 @@ import orjson
 from attrs import evolve, frozen
 
 from meerkat_actors.errors import InvalidValueError, UsageError
+from meerkat_actors.records.ids import shown
 from meerkat_actors.simulation.outcome import Lived
 from meerkat_actors.simulation.plan import Plan
 from meerkat_actors.simulation.rows import gist_of, kept
 
+_PROBLEMS_TOLD: Final = 3
 _CONVERTER: Final = cattrs.Converter(forbid_extra_keys=True)
 _CONVERTER.register_unstructure_hook(Plan, lambda plan: orjson.loads(plan.to_json()))
 _CONVERTER.register_structure_hook(Plan, lambda told, _: Plan.from_json(orjson.dumps(told)))
@@ -61,9 +63,14 @@ class FailedSeed:
             InvalidValueError: it is something else.
         """
         try:
-            return _CONVERTER.structure(orjson.loads(text), cls)
+            told: object = orjson.loads(text)
+            if not isinstance(told, dict):
+                raise InvalidValueError(problem=f"not a failure as a sweep saves it, but {shown(told)}")
+            return _CONVERTER.structure(told, cls)
         except cattrs.BaseValidationError as error:
-            problem = "; ".join(cattrs.transform_error(error))
+            problems = cattrs.transform_error(error)
+            more = len(problems) - _PROBLEMS_TOLD
+            problem = "; ".join(problems[:_PROBLEMS_TOLD]) + (f"; and {more} more" if more > 0 else "")
             raise InvalidValueError(problem=f"not a failure as a sweep saves it: {problem}") from error
         except (AttributeError, TypeError, ValueError, LookupError) as error:
             raise InvalidValueError(problem=f"not a failure as a sweep saves it: {error}") from error
@@ -80,7 +87,7 @@ class FailedSeed:
             beside.write_bytes(self.to_json())
             beside.replace(target)
         except OSError as error:
-            raise UsageError(problem=f"nothing can be saved as {target}: {error}") from error
+            raise UsageError(problem=f"nothing can be saved as {target}: {error.strerror or error}") from error
         return target
 
     @classmethod
@@ -94,7 +101,7 @@ class FailedSeed:
         try:
             text = Path(path).read_bytes()
         except OSError as error:
-            raise UsageError(problem=f"no failure can be read from {path}: {error}") from error
+            raise UsageError(problem=f"no failure can be read from {path}: {error.strerror or error}") from error
         try:
             return cls.from_json(text)
         except InvalidValueError as error:

@@ -45,7 +45,8 @@ class SlowHands:
 
     async def _work(self, fn: Callable[[], T], done: Callable[[outcome.Outcome[T]], object]) -> None:
         before, after = self._delays()
-        await _pause(before)
+        if before:  # else it began late enough: others had a step since
+            await _pause(before)
         result = outcome.capture(fn)
         await _pause(after)
         done(result)
@@ -53,5 +54,8 @@ class SlowHands:
 
 async def _pause(seconds: float) -> None:
     # Shielded without a deadline of its own: what was begun is finished, as by a thread.
+    if not seconds:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return
     with trio.CancelScope(shield=True):
         await trio.sleep(seconds)

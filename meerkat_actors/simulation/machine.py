@@ -56,8 +56,8 @@ class Machine(Protocol):
         """Let an operation of the disk fail."""
         ...
 
-    def mend(self) -> None:
-        """Nothing more goes wrong than did."""
+    def mend(self, fault: Fault | None = None) -> None:
+        """That fault, or all of them, goes wrong no more than it did."""
         ...
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class MemoryMachine:
     def plan(self, fault: Fault) -> None:
         """See ``Machine.plan``: there is no disk."""
 
-    def mend(self) -> None:
+    def mend(self, fault: Fault | None = None) -> None:
         """See ``Machine.mend``."""
 
     def close(self) -> None:
@@ -195,9 +195,9 @@ class DiskMachine:
         """See ``Machine.plan``."""
         self.disk.plan(fault)
 
-    def mend(self) -> None:
+    def mend(self, fault: Fault | None = None) -> None:
         """See ``Machine.mend``."""
-        self.disk.mend()
+        self.disk.mend(fault)
 
     def close(self) -> None:
         """See ``Machine.close``."""

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any, Final, cast
 
@@ -21,19 +22,24 @@ def scenario_of(reference: str) -> Scenario:
     """The scenario of that name. Its module is imported.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or importing its module raises, whatever it is; but Ctrl-C stays Ctrl-C.
     """
     module_name, colon, name = reference.partition(":")
-    if not colon:
+    if not (colon and module_name and name):
         known = _workloads()
         if reference not in known:
             raise UsageError(problem=f"{reference!r}: module:name, or a workload: {', '.join(known) or 'none here'}")
         return known[reference]
+    if "/" in module_name or module_name.endswith(".py"):
+        problem = f"{reference!r}: name the module as Python imports it, such as tests.test_team:{name}, and no file"
+        raise UsageError(problem=problem)
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, SyntaxError, ValueError, TypeError) as error:
-        raise UsageError(problem=f"{reference!r}: its module can't be imported: {error}") from error
-    found = getattr(module, name, None)
+        found = getattr(module, name, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's, and their tests' SystemExit or Skipped; none of them is ours
+        raise UsageError(problem=f"{reference!r}: importing {module_name!r} raises {_told(error)}") from error
     if not isinstance(found, Scenario):
         there = ", ".join(each for each, value in vars(module).items() if isinstance(value, Scenario)) or "none"
         raise UsageError(problem=f"{reference!r} is no Scenario; those of {module_name}: {there}")
@@ -64,6 +70,17 @@ def required_reference_of(scenario: Scenario) -> str:
         )
         raise UsageError(problem=problem)
     return reference
+
+
+def _told(error: BaseException) -> str:
+    """What was raised, and the line of the user's that raised it; a syntax error names its own."""
+    frames = [each for each in extract_tb(error.__traceback__) if not _is_of_importing(each.filename)]
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _is_of_importing(filename: str) -> bool:
+    return filename in {__file__, importlib.__file__} or filename.startswith("<frozen importlib")
 
 
 def _modules_of(scenario: Scenario) -> Iterator[tuple[str, ModuleType]]:

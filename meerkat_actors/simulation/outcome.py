@@ -31,6 +31,8 @@ class Seen:
     """What clients asked, and never knew what became of it."""
     deaths: int
     """Processes that did not end in good order."""
+    served: int = 0
+    """Processes that ever came to serve."""
     given: Mapping[InputId, bytes] = field(factory=dict[InputId, bytes])
     """The content of every input of the store, as it is stored; empty where it was pruned."""
     has_guests: bool = False

@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 
 import attrs
 
-from meerkat_actors.simulation.plan import Faults, Plan
+from meerkat_actors.simulation.faults import Faults
+from meerkat_actors.simulation.plan import Plan
 from meerkat_actors.simulation.scenario import Scenario
 
 _DIGEST_BYTES: Final = 8

@@ -36,8 +36,6 @@ from meerkat_actors.simulation.processes import Life
 if TYPE_CHECKING:
     from meerkat_actors.simulation.world import World
 
-_FULL: Final = of_disk.Fault(operation=of_disk.Operation.WRITE, failure=of_disk.Failure.FULL, times=None)
-
 
 async def play(world: World, plan: Plan) -> None:
     """Let everything go wrong that is to, each at its time. Cancelling it lets the rest go well."""
@@ -59,8 +57,9 @@ def _begin(world: World, fault: Fault) -> None:
         case DiskFails(operation=operation, failure=failure, nth=nth):
             machine.plan(of_disk.Fault(operation=operation, failure=failure, nth=nth))
         case DiskFull(seconds=seconds):
-            machine.plan(_FULL)
-            world.nursery.start_soon(_mend_after, world, seconds)
+            full = of_disk.Fault(operation=of_disk.Operation.WRITE, failure=of_disk.Failure.FULL, times=None)
+            machine.plan(full)
+            world.nursery.start_soon(_mend_after, world, full, seconds)
         case SlowCommits(seconds=seconds, each=each):
             harms.slow_until, harms.slow_seconds = trio.current_time() + seconds, each
         case TurnsRaise(times=times):
@@ -74,6 +73,7 @@ def _begin(world: World, fault: Fault) -> None:
         case Delayed(seconds=seconds):
             harms.delay = seconds
         case ClockJumps(ms=ms):
+            harms.fired["ClockJumps"] += 1
             world.jump(ms)
         case Stall(seconds=seconds):
             harms.stalled_until = trio.current_time() + seconds
@@ -96,9 +96,9 @@ def _let_die(world: World, moment: Moment, kill: Callable[[Life], object], name:
         world.harms.death = Death(moment, comes)
 
 
-async def _mend_after(world: World, seconds: float) -> None:
+async def _mend_after(world: World, fault: of_disk.Fault, seconds: float) -> None:
     await trio.sleep(seconds)
-    world.machine.mend()
+    world.machine.mend(fault)
 
 
 async def _govern(world: World, agent: int, verb: Verb) -> None:

@@ -111,9 +111,13 @@ class Report:
         return _replay_of(failed.path_in(self.folder))
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return self.told()
 
-    def _lines(self) -> Iterator[str]:
+    def told(self, *, again: str | None = None) -> str:
+        """The whole story; ``again`` is what to type to play the first failure again, where there is more to it."""
+        return "\n".join(self._lines(again))
+
+    def _lines(self, again: str | None) -> Iterator[str]:
         totals, first = self.totals, self.first
         yield f"{self.scenario}: {totals.failed or 'none'} of {_counted(totals.seeds, 'seed')} failed"
         yield (
@@ -125,7 +129,7 @@ class Report:
         if first is None:
             return
         yield ""
-        yield from self.story(first)
+        yield from self.story(first, again=again)
         others = self.failures[1:]
         if others:
             yield ""
@@ -134,7 +138,7 @@ class Report:
             if len(others) > _FAILURES_TOLD:
                 yield f"  and {_counted(len(others) - _FAILURES_TOLD, 'seed')} more"
 
-    def story(self, failed: FailedSeed) -> Iterator[str]:
+    def story(self, failed: FailedSeed, *, again: str | None = None) -> Iterator[str]:
         """Line by line: what is wrong, what is left of the plan, what happened around it, how to play it again."""
         yield f"First failure: seed {failed.seed}"
         for violation in failed.violations:
@@ -148,7 +152,7 @@ class Report:
         if failed.lines:
             yield "What happened around it:"
             yield from (f"  {line}" for line in lines_around(failed))
-        yield f"Play it again: {self.command(failed)}"
+        yield f"Play it again: {again or self.command(failed)}"
 
 
 def lines_around(failed: FailedSeed) -> list[str]:

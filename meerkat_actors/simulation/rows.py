@@ -115,7 +115,7 @@ def open_rows(folder: Path) -> Generator[RowsFile]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / NAME).open("a+b")
     except OSError as error:
-        raise UsageError(problem=f"nothing can be saved in {folder}: {error}") from error
+        raise UsageError(problem=f"nothing can be saved in {folder}: {error.strerror or error}") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -29,6 +29,7 @@ from meerkat_actors.simulation.plan import Plan
 from meerkat_actors.simulation.playing import play
 from meerkat_actors.simulation.scenario import Scenario
 from meerkat_actors.simulation.scheduling import Watchdog, seeded
+from meerkat_actors.simulation.settling import resume_all, settle
 from meerkat_actors.simulation.trace import Trace
 from meerkat_actors.simulation.world import World
 
@@ -125,7 +126,7 @@ async def _simulated(
                 playing.start_soon(_pat, watchdog)
                 await _drive(world)
                 playing.cancel_scope.cancel()
-            await world.settle()
+            await settle(world)
             clock.on_stuck = int  # from here on nobody has anything to wait for
         if watchdog.has_bitten:
             world.problems.append("somebody goes round in circles, and no time passes")
@@ -142,7 +143,7 @@ async def _drive(world: World) -> None:
         world.machine.mend()
         while True:
             # What was governed at the last moment would keep its clients waiting.
-            await world.resume_all()
+            await resume_all(world)
             await trio.sleep(_RESUME_SECONDS)
 
     with trio.move_on_after(scenario.seconds + world.long_seconds) as scope:
@@ -191,6 +192,7 @@ def _look(
         asked=tuple(world.asked),
         unanswered=frozenset(world.begun),
         deaths=world.deaths,
+        served=len(world.served),
         has_guests=world.has_guests,
     )
 

@@ -19,10 +19,11 @@ from attrs import frozen
 from meerkat_actors.errors import UsageError
 from meerkat_actors.simulation.arguments import SEEDS_MAX
 from meerkat_actors.simulation.failures import FailedSeed
+from meerkat_actors.simulation.faults import Faults
 from meerkat_actors.simulation.naming import reference_of, required_reference_of, scenario_of
 from meerkat_actors.simulation.outcome import Lived
 from meerkat_actors.simulation.parameters import parameters_of
-from meerkat_actors.simulation.plan import Faults, Plan
+from meerkat_actors.simulation.plan import Plan
 from meerkat_actors.simulation.report import Report
 from meerkat_actors.simulation.rows import Key, Row, RowsFile, kept, open_rows, row_of
 from meerkat_actors.simulation.scenario import Scenario

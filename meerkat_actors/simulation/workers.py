@@ -18,6 +18,10 @@ _AHEAD: Final = 2
 """Pieces of work that a process is given at a time, so that it never waits for the next."""
 
 
+class WorkerKilledError(RuntimeError):
+    """A process of a sweep is gone, and what it worked on with it; its message says what to do."""
+
+
 class Each(Protocol):
     """Does every piece of work, and gives what came of each as it is done, in any order."""
 
@@ -31,7 +35,7 @@ def workers(jobs: int) -> Generator[Each]:
     """So many processes, which end with the block, and with this process; one: this process itself.
 
     Raises:
-        RuntimeError: one of them was killed.
+        WorkerKilledError: one of them was killed.
     """
     if jobs == 1:
         yield _here
@@ -44,7 +48,7 @@ def workers(jobs: int) -> Generator[Each]:
             "a process of the sweep was killed, or could not begin: is there memory for so many jobs, and does a "
             'script call this only below `if __name__ == "__main__":`? A sweep that saves goes on when it is run again'
         )
-        raise RuntimeError(problem) from error
+        raise WorkerKilledError(problem) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

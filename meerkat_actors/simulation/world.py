@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from random import Random
 from traceback import format_exception
@@ -13,13 +12,14 @@ import trio
 from attrs import define, evolve, field
 
 from meerkat_actors.actors.observer import Observers
-from meerkat_actors.errors import AlreadyOwnedError, DestroyedError, MeerkatError, StoreError, UnknownIdentityError
+from meerkat_actors.errors import StoreError
 from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.events import Event, IdentityBroke, OwnerCrashed, TurnStuck
 from meerkat_actors.records.ids import InputId
 from meerkat_actors.runtime import Runtime, serve
 from meerkat_actors.simulation.client import Asked, Client
+from meerkat_actors.simulation.collecting import collect
 from meerkat_actors.simulation.disk.images import Image
 from meerkat_actors.simulation.env import SimulatedEnv
 from meerkat_actors.simulation.hands import SlowHands
@@ -27,7 +27,7 @@ from meerkat_actors.simulation.harms import Harms, hurt
 from meerkat_actors.simulation.machine import Machine
 from meerkat_actors.simulation.plan import Moment
 from meerkat_actors.simulation.processes import Life, mortal, require_alive
-from meerkat_actors.simulation.subscriber import Subscriber, compare
+from meerkat_actors.simulation.subscriber import Subscriber
 from meerkat_actors.simulation.trace import Trace
 from meerkat_actors.store import Store
 
@@ -70,18 +70,20 @@ class World:
     """What clients ask and have not been told yet, with the agent."""
     has_guests: bool = False
     """Whether the workload used a runtime by itself, beside its clients."""
-    _lives: dict[int, Life] = field(factory=dict[int, Life])
+    lives: dict[int, Life] = field(factory=dict[int, Life])
     """By slot."""
-    _serving: dict[int, Runtime] = field(factory=dict[int, Runtime])
+    runtimes: dict[int, Runtime] = field(factory=dict[int, Runtime])
+    """Those that serve, by slot."""
+    served: set[int] = field(factory=set[int])
+    """The processes that ever came to serve."""
+    commits: int = 0
+    is_ending: bool = False
+    """Whether no process follows one that ended."""
     _image: Image | None = None
     """What the power cut that is under way leaves."""
     _is_down: bool = False
     """Whether the machine waits for the last of its dead processes."""
-    _served: set[int] = field(factory=set[int])
-    """The processes that ever came to serve."""
     _ticks: int = 0
-    _commits: int = 0
-    _is_ending: bool = False
     _news: trio.Event = field(factory=trio.Event)
     _clients: dict[str, Client] = field(factory=dict[str, Client])
 
@@ -111,11 +113,11 @@ class World:
 
     async def process(self) -> tuple[Life, Runtime]:
         """A process that serves, by chance one of several; waits while there is none."""
-        while not self._serving:
+        while not self.runtimes:
             await self._news.wait()
-        slots = sorted(self._serving)
+        slots = sorted(self.runtimes)
         slot = slots[0] if len(slots) == 1 else self.env.random("slots").choice(slots)
-        return self._lives[slot], self._serving[slot]
+        return self.lives[slot], self.runtimes[slot]
 
     async def pause(self, life: Life, seconds: float) -> None:
         """Wait so long, or until that process ended."""
@@ -156,7 +158,7 @@ class World:
 
     def some_life(self) -> Life | None:
         """A process that is alive, by chance one of several."""
-        alive = [life for _, life in sorted(self._lives.items()) if not life.is_over and not life.ended.is_set()]
+        alive = [life for _, life in sorted(self.lives.items()) if not life.is_over and not life.ended.is_set()]
         return self.env.random("slots").choice(alive) if alive else None
 
     def cut_power(self, image: Image) -> None:
@@ -164,7 +166,7 @@ class World:
         self._image = image
         self._is_down = True
         self.machine.die()
-        for life in [*self._lives.values()]:
+        for life in [*self.lives.values()]:
             if not life.ended.is_set():
                 life.kill()
 
@@ -175,79 +177,24 @@ class World:
             life.leave.set()
         return life is not None
 
-    async def settle(self) -> None:
-        """Nothing goes wrong any more: let everything end that has to, then every process."""
-        self.is_open = False
-        self.harms.end()
-        self.machine.mend()
-        with trio.move_on_after(self.long_seconds) as scope:
-            await self._come_to_rest()
-        if scope.cancelled_caught:
-            self.problems.append("agents never come to rest after the faults")
-        elif self.scenario.is_followed:
-            self.problems += await compare(self.subscriber, self)
-        self._is_ending = True
-        for life in [*self._lives.values()]:
-            life.leave.set()
-        with trio.move_on_after(self.long_seconds) as scope:
-            for life in [*self._lives.values()]:
-                await life.ended.wait()
-        if scope.cancelled_caught:
-            self.problems.append("a process never ends")
-
-    async def resume_all(self) -> None:
-        """An operator lets every agent go on that somebody governed, or that was quarantined."""
-        for slot in sorted(self._serving):
-            life, runtime = self._lives[slot], self._serving[slot]
-            try:
-                for each in runtime.quarantined():
-                    await runtime.repair(each.identity)
-                for name in [str(row.identity) async for row in runtime.identities()]:
-                    with suppress(DestroyedError, AlreadyOwnedError, UnknownIdentityError):
-                        await (await runtime.agent(name)).resume()
-            except MeerkatError as error:
-                self.trace.note(f"not resumed: {type(error).__name__}")
-                await self.pause(life, 1.0)
-
-    async def _come_to_rest(self) -> None:
-        """Every process is idle, and does nothing more in the time in which one takes over what another left."""
-        before, boots = -1, -1
-        while before != self._commits:
-            await self.process()
-            if boots != self.boots:
-                # Only then: whoever is asked anything is in memory again, and leaves it with a commit.
-                boots = self.boots
-                await self.resume_all()
-            before = self._commits
-            for slot in sorted(self._serving):
-                life = self._lives[slot]
-                try:
-                    await self._serving[slot].wait_idle()
-                except MeerkatError as error:
-                    before, boots = -1, -1
-                    self.trace.note(f"not at rest: {type(error).__name__}")
-                    await self.pause(life, 1.0)
-                    break
-            if self.scenario.processes > 1:
-                await trio.sleep(2 * self.scenario.limits.lease_seconds)
-
     async def _processes(self, slot: int) -> None:
-        while not self._is_ending:
+        while not self.is_ending:
             self.boots += 1
             life = Life(self.boots, on_death=partial(self._died, slot))
-            self._lives[slot] = life
+            self.lives[slot] = life
             self.trace.note(f"process {life.number} begins")
             await self._live(slot, life)
             self.trace.note(f"process {life.number} ended")
+            collect()  # a runtime is one knot; without this, ten dead ones lie in memory before anybody looks
             await self._power()
-            await trio.sleep(_BOOT_SECONDS if life.number in self._served else _REBOOT_SECONDS)
+            await trio.sleep(_BOOT_SECONDS if life.number in self.served else _REBOOT_SECONDS)
             await self._power()
 
     async def _power(self) -> None:
         """Wait until the machine is up again, which it is when the last process that was on it has ended."""
         if not self._is_down:
             return
-        for life in [*self._lives.values()]:
+        for life in [*self.lives.values()]:
             await life.ended.wait()
         if self._is_down:
             self.machine.come_back(self._image)
@@ -269,11 +216,11 @@ class World:
                     groups=scenario.groups,
                     hands=SlowHands(self.harms.delays, self.nursery),
                 ) as runtime:
-                    self._serving[slot] = runtime
-                    self._served.add(life.number)
+                    self.runtimes[slot] = runtime
+                    self.served.add(life.number)
                     self._tell()
                     await life.leave.wait()
-                    del self._serving[slot]
+                    del self.runtimes[slot]
         except* StoreError as group:
             self.trace.note(f"process {life.number}: {_names(group)}")
             if not life.is_dead and not self.machine.is_hurt:
@@ -287,7 +234,7 @@ class World:
             if not life.is_over:
                 self.problems.append(f"process {life.number} ended by itself, and raised nothing")
         finally:
-            self._serving.pop(slot, None)
+            self.runtimes.pop(slot, None)
             life.ended.set()
 
     def _source(self, env: SimulatedEnv, life: Life) -> Store | Callable[[], Store]:
@@ -303,8 +250,8 @@ class World:
 
     def _died(self, slot: int) -> None:
         self.deaths += 1
-        self._serving.pop(slot, None)
-        self.trace.note(f"process {self._lives[slot].number} dies")
+        self.runtimes.pop(slot, None)
+        self.trace.note(f"process {self.lives[slot].number} dies")
         if self.scenario.processes == 1:
             self._is_down = True
             self.machine.die()
@@ -329,7 +276,7 @@ class World:
 
     def after_commit(self, life: Life, units: Sequence[Unit], outcomes: Sequence[CommitOutcome]) -> None:
         """See ``Meddler``."""
-        self._commits += 1
+        self.commits += 1
         self.trace.note(f"commit of {len(units)} in process {life.number}")
         self._meet(life, Moment.IN_COMMIT)
         if self.harms.death is not None and self.harms.death.moment is Moment.AFTER_COMMIT:

@@ -9,7 +9,8 @@ In the ``conftest.py`` at the top: ``pytest_plugins = ["meerkat_actors.testing.p
 A test that fails tells its story, with as few faults as still make it fail, and the command that plays these again.
 ``pytest --simulate-seeds 0..999 --simulate-faults all:5`` takes others than the marks say.
 
-It is no entry point of the package: what pytest finds so it imports before coverage is measured, and in every project.
+It imports the simulation only where it is asked for: pytest may import this one in every project, before coverage is
+measured.
 """
 
 from __future__ import annotations
@@ -20,20 +21,18 @@ import shlex
 from collections.abc import Iterable
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import attrs
 import pytest
 from attrs import define, frozen
 
 from meerkat_actors.errors import InvalidValueError, UsageError
-from meerkat_actors.simulation.arguments import faults_of, seeds_of
-from meerkat_actors.simulation.failures import FailedSeed
-from meerkat_actors.simulation.plan import Faults, Plan
-from meerkat_actors.simulation.report import Report
-from meerkat_actors.simulation.rows import Row
-from meerkat_actors.simulation.scenario import Scenario
-from meerkat_actors.simulation.sweep import simulate as run_seeds
+
+if TYPE_CHECKING:
+    from meerkat_actors.simulation.faults import Faults
+    from meerkat_actors.simulation.plan import Plan
+    from meerkat_actors.simulation.rows import Row
+    from meerkat_actors.simulation.scenario import Scenario
 
 MARK: Final = "simulate"
 _SEEDS: Final = "--simulate-seeds"
@@ -58,22 +57,14 @@ class _Marked:
         numbers = tuple(dict.fromkeys(seeds))
         if not numbers or not all(type(seed) is int and seed >= 0 for seed in numbers):
             raise InvalidValueError(problem="seeds are whole numbers from 0, and at least one")
+        from meerkat_actors.simulation.faults import Faults
+        from meerkat_actors.simulation.plan import Plan
+
         if faults is None:
             return cls(seeds=numbers, faults=Faults.all())
         if not isinstance(faults, Faults | Plan):
             raise InvalidValueError(problem=f"faults are Faults or a Plan, not {type(faults).__name__}")
         return cls(seeds=numbers, faults=faults)
-
-
-@frozen(kw_only=True)
-class _OfTest(Report):
-    """The report of one test."""
-
-    again: str
-
-    def command(self, failed: FailedSeed) -> str:
-        """See ``Report``."""
-        return self.again
 
 
 @define(eq=False)
@@ -93,6 +84,10 @@ class Simulate:
 
         Plays it some 100 times more to find the few faults that it takes, if it fails.
         """
+        from meerkat_actors.simulation.faults import Faults
+        from meerkat_actors.simulation.plan import Plan
+        from meerkat_actors.simulation.sweep import simulate as run_seeds
+
         faults = self.faults
         report = run_seeds(
             scenario,
@@ -102,8 +97,7 @@ class Simulate:
         )
         if report.first is not None:
             self.kept.write_bytes(report.first.plan.to_json())
-            told = _OfTest(**attrs.asdict(report, recurse=False), again=f"{self.again} {shlex.quote(_near(self.kept))}")
-            pytest.fail(str(told), pytrace=False)
+            pytest.fail(report.told(again=f"{self.again} {shlex.quote(_near(self.kept))}"), pytrace=False)
         return report.rows[0]
 
 
@@ -114,14 +108,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(_FAULTS, metavar="PLAN|RATES", help="what goes wrong in simulations: all:5, Crash=2, or a plan")
 
 
-_TOLD: Final = pytest.StashKey[tuple[tuple[int, ...] | None, Faults | Plan | None]]()
+_Told: TypeAlias = "tuple[tuple[int, ...] | None, Faults | Plan | None]"
+_TOLD: Final[pytest.StashKey[_Told]] = pytest.StashKey()
 """Seeds and faults of the command line."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """See pytest."""
     config.addinivalue_line("markers", _HELP)
+    config.stash[_TOLD] = (None, None)
     seeds, faults = config.getoption(_SEEDS), config.getoption(_FAULTS)
+    if seeds is None and faults is None:
+        return
+    from meerkat_actors.simulation.arguments import faults_of, seeds_of
+
     try:
         config.stash[_TOLD] = (
             None if seeds is None else tuple(seeds_of(seeds)),

@@ -47,6 +47,7 @@ class Ours:
             drive=self.drive,
             seconds=LONG_SECONDS,
             is_durable=self.job.side == "durable",
+            is_followed=False,
             limits=Limits(live_max=self.job.agents, passivate_seconds=LONG_SECONDS),
         )
         lived = run(scenario, "1", Plan())

@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import Factory, define
 
-from meerkat_actors.simulation.plan import Faults
+from meerkat_actors.simulation.faults import Faults
 from meerkat_actors.simulation.report import Report
 from meerkat_actors.simulation.sweep import simulate
 from meerkat_actors.simulation.workloads import WORKLOADS

@@ -21,9 +21,9 @@ from attrs import define, field, frozen
 
 from meerkat_actors.actors.turn import Turn
 from meerkat_actors.records.limits import Limits
+from meerkat_actors.simulation.faults import Faults
 from meerkat_actors.simulation.machine import DiskMachine
 from meerkat_actors.simulation.outcome import Lived, Seen
-from meerkat_actors.simulation.plan import Faults
 from meerkat_actors.simulation.running import run
 from meerkat_actors.simulation.scenario import Scenario
 from meerkat_actors.simulation.world import World

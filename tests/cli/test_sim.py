@@ -19,6 +19,7 @@ from tests.examples.command import environment
 
 MODULE: Final = "simulated_mobs"
 SOURCE: Final = """
+import os
 import attrs
 import trio
 from meerkat_actors.simulation.scenario import Scenario
@@ -40,6 +41,11 @@ def nobody_dies(seen):
 GOOD = Scenario(name="good", agents={"counter": counter}, drive=drive, seconds=20, is_durable=False)
 BAD = attrs.evolve(GOOD, name="bad", checks=(nobody_dies,))
 NUMBER = 7
+
+async def drop_dead(world):
+    os._exit(9)
+
+DYING = attrs.evolve(GOOD, name="dying", drive=drop_dead)
 """
 CRASHES: Final = ("--faults", "Crash=6", "--jobs", "1")
 
@@ -50,6 +56,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
     folder = tmp_path_factory.mktemp("mobs")
     (folder / f"{MODULE}.py").write_text(SOURCE)
     (folder / "raising.py").write_text("\n1 / 0\n")
+    (folder / "leaving.py").write_text("import sys\nsys.exit(5)\n")
+    (folder / "talking.py").write_text("raise ValueError('one\\ntwo\\x1b[2J')\n")
     path = [*sys.path]
     yield folder
     sys.path[:] = path
@@ -144,6 +152,11 @@ def test_without_a_scenario_those_that_ship_are_listed_and_run_by_their_names(wo
         (("no_such_module:MOB",), "No module named 'no_such_module'"),
         ((f"{MODULE}:MOB",), "GOOD, BAD"),
         ((f"{MODULE}:NUMBER",), "GOOD, BAD"),
+        ((f"{MODULE}.py:GOOD",), "such as tests.test_team:GOOD"),
+        ((f"{MODULE}:",), "module:name"),
+        ((":GOOD",), "module:name"),
+        (("leaving:MOB",), "raises SystemExit: 5 ("),
+        (("talking:MOB",), "raises ValueError: one\\ntwo\\x1b[2J ("),
         (("raising:MOB",), "raises ZeroDivisionError: division by zero"),
         (("nobody",), "asks"),
         ((f"{MODULE}:GOOD", "--seeds", "3..1"), "1 comes before 3"),
@@ -151,7 +164,10 @@ def test_without_a_scenario_those_that_ship_are_listed_and_run_by_their_names(wo
         ((f"{MODULE}:GOOD", "--faults", f"{MODULE}.py"), "a plan"),
         ((f"{MODULE}:GOOD", "--jobs", "0"), "--jobs"),
         ((f"{MODULE}:GOOD", "--save", "raising.py"), "raising.py"),
-        ((f"{MODULE}:GOOD", "--replay", "a.json"), "--replay"),
+        ((f"{MODULE}:GOOD", "--save", ""), "--save"),
+        ((f"{MODULE}:GOOD", "--replay", "a.json"), "--replay takes everything from the file, and no SCENARIO;"),
+        (("--replay", "a.json", "--seeds", "0..99", "--jobs", "1"), "and no --seeds, --jobs;"),
+        (("--replay", ""), "--replay"),
         (("--replay", "a.json"), "a.json"),
         (("--replay", f"{MODULE}.py"), "not a failure"),
     ],
@@ -191,7 +207,9 @@ def test_interrupted_it_keeps_what_was_run_and_the_same_command_continues(
         start_new_session=True,
     )
     while not (kept.exists() and kept.stat().st_size):
-        assert running.poll() is None
+        # Not in circles: that would take a CPU from what it waits for.
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(0.02)
     # As a terminal does: to all of its processes.
     os.killpg(running.pid, signal.SIGINT)
     out, err = running.communicate(timeout=60)
@@ -204,6 +222,10 @@ def test_interrupted_it_keeps_what_was_run_and_the_same_command_continues(
     last = max(saved)
     asked = ("sim", f"{MODULE}:GOOD", "--seeds", f"0..{last}", "--jobs", "1", "--save", tmp_path)
     assert [row["seed"] for row in rows(*asked, cwd=work)] == list(range(last + 1))
+
+
+def test_a_process_that_is_killed_is_told_in_a_line(work: Path) -> None:
+    assert "a process of the sweep was killed" in refused("sim", f"{MODULE}:DYING", "--jobs", "2", cwd=work)
 
 
 def test_other_commands_need_no_simulation(tmp_path: Path) -> None:

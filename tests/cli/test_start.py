@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+import meerkat_actors
 from meerkat_actors.cli import main
 from tests.cli.command import told
 from tests.examples.command import REPOSITORY, environment
@@ -32,7 +33,7 @@ class Absent(MetaPathFinder):
 
 sys.meta_path.insert(0, Absent())
 sys.argv[:2] = ["meerkat-actors"]
-runpy.run_module("meerkat_actors", run_name="__main__")
+runpy.run_path(str(Path(meerkat_actors.__file__).with_name("__main__.py")), run_name="__main__")
 """
 
 
@@ -157,7 +158,7 @@ def test_the_module_runs_the_command_and_ends_with_its_code(
     monkeypatch.setattr(sys, "argv", ["meerkat-actors", "status", "no-such.db"])
     try:
         with pytest.raises(SystemExit) as ended:
-            runpy.run_module("meerkat_actors", run_name="__main__")
+            runpy.run_path(str(Path(meerkat_actors.__file__).with_name("__main__.py")), run_name="__main__")
     finally:
         signal.signal(signal.SIGINT, handler)
     assert ended.value.code == 2

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import pytest
-import trio
 
-from meerkat_actors.actors.turn import Turn
-from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.simulation.checks import (
     CHECKS,
     Check,
@@ -23,85 +18,22 @@ from meerkat_actors.simulation.checks import (
     tables_of,
     violations,
 )
-from meerkat_actors.store import MemoryStore, Store, open_sqlite
+from meerkat_actors.simulation.history import CHECKS as HISTORY_CHECKS
+from meerkat_actors.store import MemoryStore, open_sqlite
 from tests.actors.faulty import FaultyStore
-from tests.actors.world import echo, gathered, hang, running
 from tests.invariants.exempt import EXEMPT
 from tests.invariants.harms import HARMS
+from tests.invariants.living import evidence_of
+from tests.invariants.places import HELD_BY, PROMISES, SECTION_FOUR
 from tests.invariants.watching import Served, Watching
 
 HERE: Final = Path(__file__).parent
-
-HELD_BY: Final = MappingProxyType(
-    {
-        15: ("test_r10_", "test_mail_that_is_committed_while_its_recipient_comes_back_is_taken"),
-        16: ("test_i16_",),
-        18: ("test_i18_",),
-        19: ("test_rt08_", "test_rt13_", "test_r08_", "test_r09_"),
-        20: ("test_rt09_", "test_rt18_", "test_r03_"),
-        21: ("test_rt11_",),
-        26: ("test_w07_",),
-        28: ("test_i28_",),
-    }
-)
-"""What no store shows, or not when it became true: the tests that hold it, by the beginning of their names."""
-
-
-async def live(store: Store, watching: Watching) -> Served:
-    """A short life: mail, a request, a timer and an operation, a run that was interrupted, one in progress, a queue."""
-
-    async def tell(turn: Turn) -> str:
-        turn.send("b", "from a")
-        turn.send("b", "and again")
-        return turn.text
-
-    async def plan(turn: Turn) -> str:
-        if turn.inputs[0].kind is InputKind.PROMPT:
-            turn.request("b", "how are you?")
-            turn.after(9_000, "rings late", name="late")
-            turn.start_operation("outside", external=True)
-        return turn.text
-
-    watch = watching.watch
-    async with running(store, {"tell": tell, "echo": echo, "hang": hang, "plan": plan}) as runtime:
-        a = await runtime.agent("a", kind="tell")
-        b = await runtime.agent("b", kind="echo")
-        c = await runtime.agent("c", kind="hang")
-        await a.ask("hello", idempotency_key="k")
-        await a.ask("once more")
-        d = await runtime.agent("d", kind="plan")
-        await d.ask("go")
-        await d.operations.complete((await d.operations.list())[0].operation_id)
-        await d.schedule("bell", "rings", at=datetime(2000, 1, 1, tzinfo=UTC))
-        await trio.sleep(1)
-        await runtime.wait_idle()
-        await b.steer("quick")
-        await c.send("interrupted")
-        await trio.sleep(1)
-        await c.interrupt()
-        await gathered(*(lambda each=each: c.send(each) for each in ("goes on", "queued 1", "queued 2")))
-        await trio.sleep(1)
-        await a.pause()
-    (served,) = watch.served.values()
-    return served
 
 
 @pytest.fixture(scope="module")
 def healthy() -> Evidence:
     """What that life left."""
     return evidence_of(MemoryStore())
-
-
-def evidence_of(store: Store) -> Evidence:
-    watching = Watching()
-    watching.install()
-    try:
-        served = trio.run(live, store, watching, clock=trio.testing.MockClock(autojump_threshold=0))
-    finally:
-        watching.remove()
-    contents = served.read()
-    assert contents is not None
-    return Evidence(contents=contents, calls=tuple(served.calls), attempts_max=served.attempts_max)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__[6:9])
@@ -162,6 +94,25 @@ def test_every_invariant_has_its_check_or_tests() -> None:
     assert missing == []
 
 
+def test_every_promise_has_its_place() -> None:
+    assert [*SECTION_FOUR] == [*range(1, 25)]
+    assert [*PROMISES] == ["P1", "P2", "P3", "P4", "P5"]
+    root = HERE.parent.parent
+    places = {place for found in (*SECTION_FOUR.values(), *PROMISES.values()) for place in found}
+    assert all(SECTION_FOUR.values())
+    missing = [
+        place
+        for place in sorted(places)
+        if place.rpartition("::")[2] not in functions_of(root / place.partition("::")[0])
+    ]
+    assert missing == []
+
+
+def test_what_a_simulation_is_held_to_has_its_place() -> None:
+    named = {place.rpartition("::")[2] for places in SECTION_FOUR.values() for place in places}
+    assert {check.__name__ for check in HISTORY_CHECKS} <= named
+
+
 def test_who_is_exempt_is_there() -> None:
     root = HERE.parent.parent
     names = names_of_tests()
@@ -173,11 +124,15 @@ def test_who_is_exempt_is_there() -> None:
 
 
 def names_of_tests() -> frozenset[str]:
+    names = (name for path in HERE.parent.rglob("test_*.py") for name in functions_of(path))
+    return frozenset(name for name in names if name.startswith("test_"))
+
+
+def functions_of(path: Path) -> frozenset[str]:
     return frozenset(
         node.name
-        for path in HERE.parent.rglob("test_*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias, cast
 from attrs import frozen
 
 from meerkat_actors.simulation import world
+from meerkat_actors.simulation.faults import Faults
 from meerkat_actors.simulation.outcome import Lived
-from meerkat_actors.simulation.plan import Faults
 from meerkat_actors.simulation.running import run
 from meerkat_actors.simulation.scenario import Scenario
 from tests.simulation import mutants_of_machines as machines

@@ -9,7 +9,8 @@ import pytest
 from meerkat_actors.errors import InvalidValueError
 from meerkat_actors.simulation.arguments import SEEDS_MAX, faults_of, seeds_of
 from meerkat_actors.simulation.failures import FailedSeed
-from meerkat_actors.simulation.plan import KINDS, Crash, Faults, Plan
+from meerkat_actors.simulation.faults import Faults
+from meerkat_actors.simulation.plan import KINDS, Crash, Plan
 
 PLAN = Plan((Crash(at=1.5),))
 
@@ -82,5 +83,6 @@ def test_what_are_no_faults_is_refused_in_one_line(text: str) -> None:
 def test_a_file_of_something_else_is_refused_by_its_name(tmp_path: Path, told: bytes) -> None:
     path = tmp_path / "plan.json"
     path.write_bytes(told)
-    with pytest.raises(InvalidValueError, match=r"plan\.json: "):
+    with pytest.raises(InvalidValueError, match=r"plan\.json: ") as refused:
         faults_of(str(path))
+    assert len(str(refused.value)) < 400 + len(str(path))

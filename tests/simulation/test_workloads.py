@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from meerkat_actors.simulation.plan import Faults, Plan
+from meerkat_actors.simulation.faults import Faults
+from meerkat_actors.simulation.plan import Plan
 from meerkat_actors.simulation.running import run
 from meerkat_actors.simulation.workloads import WORKLOADS
 

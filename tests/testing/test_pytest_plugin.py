@@ -19,7 +19,7 @@ from tests.examples.command import environment
 SOURCE: Final = """
 import pytest
 import trio
-from meerkat_actors.simulation.plan import Faults
+from meerkat_actors.simulation.faults import Faults
 from meerkat_actors.simulation.scenario import Scenario
 
 async def counter(turn):
@@ -178,13 +178,37 @@ def test_one_line_in_a_conftest_brings_it(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--simulate-seeds", "6..7"],
         cwd=tmp_path,
-        env=environment(),
+        env={**environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ended.returncode == 0, ended
     assert "2 passed" in ended.stdout
+
+
+def test_the_plugin_imports_no_simulation_until_a_test_asks_for_one(tmp_path: Path) -> None:
+    """Nor Trio: pytest may import it in every project."""
+    late = ("meerkat_actors.simulation", "meerkat_actors.store", "trio")
+    source = f"""
+import sys
+pytest_plugins = ["{pytest_plugin.__name__}"]
+def pytest_sessionfinish():
+    print("LOADED", [name for name in {late} if name in sys.modules])
+"""
+    (tmp_path / "conftest.py").write_text(source)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_it.py").write_text("def test_it(): pass\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-s"],
+        cwd=tmp_path,
+        env={**environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended
+    assert "LOADED []" in ended.stdout
 
 
 def test_nothing_but_the_plugin_imports_pytest(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ def check_i02_a_failed_admission_leaves_no_trace(seen: Evidence) -> Iterator[str
 
 
 def check_i03_a_key_is_one_input_for_ever(seen: Evidence) -> Iterator[str]:
+    """And so is an id."""
+    for input_id, count in Counter(row.input_id for row in seen.contents.inputs).items():
+        if count > 1:
+            yield f"{input_id} was admitted {count} times"
     bound: dict[tuple[str, str], str] = {}
     for row in seen.contents.inputs:
         if row.key is None:

@@ -1,4 +1,4 @@
-"""I29 to I34: requests and their answers, mail, timers, operations, and what units told of all that."""
+"""I29, I30 and I32 to I34: requests and their answers, mail, operations, and what units told of all that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import orjson
 from meerkat_actors.records.headers import Origin
 from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.kinds import InputKind
-from meerkat_actors.records.status import Desired
 from meerkat_actors.simulation.checks.contents import OPEN, Contents, InputSeen
 from meerkat_actors.simulation.checks.evidence import Evidence
 
@@ -23,7 +22,7 @@ _ENDED_AS: Final[Mapping[str, InputState]] = {
     "InputCoalesced": InputState.COALESCED,
     "InputNoted": InputState.CONSUMED,
 }
-_FORGETS_TIMERS: Final = frozenset({"GenerationBegan", "Destroyed"})
+_ENDS_LIFE: Final = frozenset({"GenerationBegan", "Destroyed"})
 _RAISES_FLOOR: Final = frozenset({"GenerationBegan", "Destroyed", "DesiredChanged"})
 
 
@@ -63,48 +62,25 @@ def _answered(contents: Contents) -> Iterator[tuple[str, int, int]]:
 
 
 def check_i30_nothing_is_taken_below_the_mail_floor(seen: Evidence) -> Iterator[str]:
+    """By the row's own word for where that is, and by what was told of the ends of lives."""
     contents = seen.contents
+    ended: dict[int, int] = {}
     for sequence, (identity, told) in contents.facts.items():
         head = contents.heads.get(identity)
         # The unit that raised the floor may have taken mail ahead of that.
-        if head is None or sequence <= head.mail_floor or any(fact["fact"] in _RAISES_FLOOR for fact in told):
-            continue
+        is_after = (
+            head is not None and sequence > head.mail_floor and not any(fact["fact"] in _RAISES_FLOOR for fact in told)
+        )
         for input_id in _taken(told):
             row = contents.by_id.get(input_id)
-            if row is not None and row.sequence <= head.mail_floor:
+            if row is None or head is None:
+                continue
+            if is_after and row.sequence <= head.mail_floor:
                 yield f"{head.name}: {input_id} is below its mail floor {head.mail_floor}, and was taken after that"
-
-
-def check_i31_timers_belong_to_the_living(seen: Evidence) -> Iterator[str]:
-    """Each was set, and neither dropped since, nor is it of a generation that is over."""
-    contents = seen.contents
-    for identity, name in contents.timers:
-        head = contents.heads.get(identity)
-        if head is None or head.is_buried or head.desired is Desired.DESTROYED:
-            yield f"{contents.name(identity)}: timer {name!r} has outlived its agent"
-    if contents.event_floor:
-        return
-    pending: dict[tuple[int, str], int] = {}
-    for identity, fact in _facts(contents):
-        timer = identity, str(fact.get("name"))
-        match fact["fact"]:
-            case "TimerSet":
-                pending[timer] = -1
-            case "TimerDropped":
-                pending.pop(timer, None)
-            case "TimerFired":
-                if timer not in pending:
-                    yield f"{contents.name(identity)}: timer {timer[1]!r} fired, and was not set"
-                elif fact["due_ms"] <= pending[timer]:
-                    yield f"{contents.name(identity)}: timer {timer[1]!r} fired twice for {fact['due_ms']}"
-                else:
-                    pending[timer] = fact["due_ms"] if fact["input_ids"] else pending[timer]
-            case kind if kind in _FORGETS_TIMERS:
-                pending = {each: due for each, due in pending.items() if each[0] != identity}
-            case _:
-                pass
-    for identity, name in sorted(contents.timers - pending.keys()):
-        yield f"{contents.name(identity)}: timer {name!r} is there, and nobody says that it was set"
+            elif row.sequence < ended.get(identity, 0):
+                yield f"{head.name}: {input_id} was sent before it began anew, and taken after that"
+        if any(fact["fact"] in _ENDS_LIFE for fact in told):
+            ended[identity] = sequence
 
 
 def check_i32_what_was_told_is_so(seen: Evidence) -> Iterator[str]:

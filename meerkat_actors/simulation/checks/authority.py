@@ -9,6 +9,7 @@ from typing import Final
 from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.outcomes import AbandonReason
 from meerkat_actors.records.status import Desired, Verb
+from meerkat_actors.simulation.checks.attempts import miscounted
 from meerkat_actors.simulation.checks.contents import OPEN
 from meerkat_actors.simulation.checks.evidence import Call, Evidence
 
@@ -44,6 +45,7 @@ def check_i13_at_most_one_run(seen: Evidence) -> Iterator[str]:
 
 def check_i14_failures_are_counted_and_bounded(seen: Evidence) -> Iterator[str]:
     """A failed turn charges one attempt, staging charges nothing."""
+    yield from miscounted(seen.contents)
     bound = seen.attempts_max
     for row in seen.contents.inputs:
         head = seen.contents.heads.get(row.identity)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from meerkat_actors.simulation.checks import admission, agenda, authority, callers, receipts
+from meerkat_actors.simulation.checks import admission, agenda, authority, callers, receipts, timers
 from meerkat_actors.simulation.checks.evidence import Check, Evidence
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -37,7 +37,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     callers.check_i28_who_goes_away_cancels_nothing,
     agenda.check_i29_every_request_that_ended_has_one_answer,
     agenda.check_i30_nothing_is_taken_below_the_mail_floor,
-    agenda.check_i31_timers_belong_to_the_living,
+    timers.check_i31_timers_belong_to_the_living,
     agenda.check_i32_what_was_told_is_so,
     agenda.check_i33_what_was_sent_is_counted_and_taken_in_order,
     agenda.check_i34_operations_begin_and_end_once,

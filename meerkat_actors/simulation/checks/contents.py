@@ -182,6 +182,14 @@ class Contents:
         """The identities that the runtime serves."""
         return (head for head in self.heads.values() if head.is_agent)
 
+    @property
+    def agents_inputs(self) -> Iterator[InputSeen]:
+        """The inputs of those that the runtime serves, and of names that nobody has yet."""
+        for row in self.inputs:
+            head = self.heads.get(row.identity)
+            if head is None or head.is_agent:
+                yield row
+
     def name(self, identity: int) -> str:
         """Whose row it is, for people."""
         head = self.heads.get(identity)

@@ -59,9 +59,9 @@ class Disk:
         """Let these come to pass, too; they count operations from now on."""
         self._planned.extend(map(Planned, faults))
 
-    def mend(self) -> None:
-        """Nothing more goes wrong than did."""
-        self._planned.clear()
+    def mend(self, fault: Fault | None = None) -> None:
+        """That fault, or all of them, goes wrong no more than it did."""
+        self._planned = [] if fault is None else [each for each in self._planned if each.fault is not fault]
 
     def cut(self, folder: Path, image: Image) -> None:
         """Cut the power, unless it is; and leave in ``folder``, which must be empty, what survived."""
