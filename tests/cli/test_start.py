@@ -33,7 +33,7 @@ class Absent(MetaPathFinder):
 
 sys.meta_path.insert(0, Absent())
 sys.argv[:2] = ["meerkat-actors"]
-runpy.run_path(str(Path(meerkat_actors.__file__).with_name("__main__.py")), run_name="__main__")
+runpy.run_module("meerkat_actors", run_name="__main__")
 """
 
 
