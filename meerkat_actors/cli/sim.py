@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 JOBS_MAX: Final = 256
+"""As of a sweep, whose own takes as long to import as the simulation."""
 
 
 class _Path(click.Path):
@@ -64,7 +65,8 @@ def sim(
     130 interrupted.
     """
     if replay is not None and (told := _told_beside("replay", "as_json")):
-        raise click.UsageError(f"--replay takes everything from the file, and no {', '.join(told)}")  # noqa: EM102
+        problem = f"--replay takes everything from the file, and no {', '.join(told)}"
+        raise click.UsageError(problem)
     # Here and not above: other commands need no simulation, which takes as long to import as all they need.
     from meerkat_actors.cli.simulating import Sweep, list_workloads, play_again, sweep
 

@@ -29,6 +29,7 @@ from meerkat_actors.simulation.rows import Row
 from meerkat_actors.simulation.scenario import Scenario
 from meerkat_actors.simulation.sweep import replay, simulate
 from meerkat_actors.simulation.workers import WorkerKilledError
+from meerkat_actors.simulation.workloads import WORKLOADS
 
 HELD: Final = 0
 VIOLATED: Final = 1
@@ -72,7 +73,7 @@ def sweep(asked: Sweep, *, as_json: bool) -> int:
     jobs = asked.jobs or min(len(os.sched_getaffinity(0)), len(seeds))
     done = _Count()
     try:
-        with _plain_interrupts(), _watching(scenario.name, len(seeds), done) as look:
+        with _watching(scenario.name, len(seeds), done) as look:
 
             def note(row: Row) -> None:
                 done.add(row)
@@ -106,7 +107,7 @@ def play_again(path: Path, *, as_json: bool) -> int:
     """
     failed = FailedSeed.load(path)
     scenario = None if failed.found_at is None else _found(failed.found_at)
-    with _plain_interrupts(), warnings.catch_warnings(record=True) as others:
+    with warnings.catch_warnings(record=True) as others:
         warnings.simplefilter("always")
         lived = replay(failed, scenario)
     for other in others:
@@ -121,8 +122,6 @@ def play_again(path: Path, *, as_json: bool) -> int:
 
 def list_workloads(*, as_json: bool) -> int:
     """What ships, by name. Returns the exit code."""
-    from meerkat_actors.simulation.workloads import WORKLOADS
-
     if as_json:
         print_json({"scenario": name, "seconds": each.seconds} for name, each in WORKLOADS.items())
         return HELD
@@ -148,17 +147,6 @@ def _found(reference: str) -> Scenario:
 
 
 # -- while it runs ------------------------------------------------------------------------
-
-
-@contextmanager
-def _plain_interrupts() -> Generator[None]:
-    """Ctrl-C is Ctrl-C: Trio gives it in a group, if it comes in the midst of a simulation."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        if group.subgroup(KeyboardInterrupt) is None:
-            raise
-        raise KeyboardInterrupt from group
 
 
 @define(eq=False)

@@ -50,4 +50,5 @@ from meerkat_actors.simulation.shrinking import shrunk as shrunk
 from meerkat_actors.simulation.sweep import AnotherHistoryWarning as AnotherHistoryWarning
 from meerkat_actors.simulation.sweep import replay as replay
 from meerkat_actors.simulation.sweep import simulate as simulate
+from meerkat_actors.simulation.workers import WorkerKilledError as WorkerKilledError
 from meerkat_actors.simulation.world import World as World

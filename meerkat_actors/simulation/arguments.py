@@ -9,7 +9,7 @@ from typing import Final
 
 from meerkat_actors.errors import InvalidValueError
 from meerkat_actors.simulation.failures import FailedSeed
-from meerkat_actors.simulation.faults import Faults
+from meerkat_actors.simulation.faults import RATE_MAX, Faults
 from meerkat_actors.simulation.plan import KINDS, Plan
 
 SEEDS_MAX: Final = 1_000_000
@@ -73,8 +73,8 @@ def _rate_of(rate: str, text: str) -> float:
         number = float(rate)
     except ValueError:
         number = -1.0
-    if not 0 <= number < 1e6:
-        problem = f"faults {text!a}: {rate!a} is no number of faults in a virtual minute, from 0 to a million"
+    if not 0 <= number <= RATE_MAX:
+        problem = f"faults {text!a}: {rate!a} is no number of faults in a virtual minute, from 0 to {RATE_MAX:,.0f}"
         raise InvalidValueError(problem=problem)
     return number
 

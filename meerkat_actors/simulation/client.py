@@ -95,38 +95,28 @@ class Client:
     async def do(self, agent: str, act: Callable[[AgentHandle], Awaitable[T]], *, kind: str) -> T | None:
         """Do something with an agent, made if need be, until it went through; None: it is refused for good.
 
-        ``act`` is tried again where its end is not known: it has to be something that may be done twice.
+        ``act`` is tried again where its end is not known: it has to be something that may be done twice. Cancelling
+        it leaves that as it is: done, or not.
         """
-        self.world.has_guests = True
-        found: list[T] = []
 
-        async def once(runtime: Runtime) -> None:
-            found.append(await act(await runtime.agent(agent, kind=kind)))
+        async def act_on_agent(runtime: Runtime) -> T:
+            return await act(await runtime.agent(agent, kind=kind))
 
-        await self._until_done(once, found)
-        return found[0] if found else None
+        return await self.run(act_on_agent)
 
     async def run(self, act: Callable[[Runtime], Awaitable[T]]) -> T | None:
         """As ``do``, for what is asked of no agent."""
         self.world.has_guests = True
-        found: list[T] = []
-
-        async def once(runtime: Runtime) -> None:
-            found.append(await act(runtime))
-
-        await self._until_done(once, found)
-        return found[0] if found else None
-
-    async def _until_done(self, once: Callable[[Runtime], Awaitable[None]], found: list[T]) -> None:
         told, pause = _Told(), _AGAIN_SECONDS
-        while not found and told.refused is None:
+        while told.refused is None:
             life, runtime = await self.world.process()
             try:
-                await once(runtime)
+                return await act(runtime)
             except MeerkatError as error:
                 told.note(error, is_over=life.is_over)
                 await self.world.pause(life, pause)
                 pause = min(2 * pause, _AGAIN_SECONDS_MAX)
+        return None
 
     async def _until_known(self, what: str, agent: str, content: JSON, kind: str, options: SendOptions) -> Asked:
         world = self.world

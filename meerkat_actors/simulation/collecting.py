@@ -11,6 +11,7 @@ _THRESHOLDS: Final = (1_000_000, 20, 100)
 """10,000 agents that are asked at once make some 600,000 objects, and leave no cycles. With Python's own thresholds two
 thirds of their time are looks at what lives."""
 _MANY: Final = 50_000
+"""Objects that were made since the last look, and not freed."""
 
 
 @contextmanager

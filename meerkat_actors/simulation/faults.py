@@ -37,6 +37,7 @@ from meerkat_actors.simulation.plan import (
 )
 
 RATE_MAX: Final = 1e6
+"""Faults of one kind in a virtual minute."""
 
 
 def _rates(rates: Mapping[str, float]) -> Mapping[str, float]:

@@ -165,7 +165,7 @@ class DiskMachine:
         self.disk.is_off = True
 
     @contextmanager
-    def stilled(self) -> Generator[None, None, None]:
+    def stilled(self) -> Generator[None]:
         """See ``Machine.stilled``."""
         was_off, self.disk.is_off = self.disk.is_off, True
         try:

@@ -106,7 +106,10 @@ class DiskFull(_Timed):
 
 @frozen(kw_only=True)
 class SlowCommits(_Timed):
-    """Every commit takes up to ``each`` seconds, for so long; long ones are those of a paused owner."""
+    """For so long every call to a store waits up to ``each`` seconds before it is made, and as long again after it.
+
+    Long ones are those of a paused owner.
+    """
 
     seconds: float = field(converter=_real, validator=_a_time)
     each: float = field(converter=_real, validator=_a_time)
@@ -114,7 +117,7 @@ class SlowCommits(_Timed):
 
 @frozen(kw_only=True)
 class TurnsRaise(_Timed):
-    """So many of the next turns raise, in their midst or at their end."""
+    """So many of the next turns raise, before they do anything or after all that they did."""
 
     times: int = field(default=1, validator=a_first)
 
@@ -128,7 +131,7 @@ class TurnsHang(_Timed):
 
 @frozen(kw_only=True)
 class CallerCancelled(_Timed):
-    """The next call of a client is cancelled so many steps of its task after it began; the client asks again."""
+    """The next call of a client is cancelled after so many steps of a task beside it; the client asks again."""
 
     steps: int = field(validator=a_first)
 
@@ -154,14 +157,14 @@ class ClockJumps(_Timed):
 
 @frozen(kw_only=True)
 class Stall(_Timed):
-    """Subscribers take no event for so long."""
+    """The world's subscriber takes no event for so long."""
 
     seconds: float = field(converter=_real, validator=_a_time)
 
 
 @frozen(kw_only=True)
 class Govern(_Timed):
-    """An operator uses a verb on an agent, taken by its number among those of the scenario."""
+    """An operator uses a verb on an agent, by its number among those that are there, counted round and round."""
 
     agent: int = field(validator=a_count)
     verb: Verb

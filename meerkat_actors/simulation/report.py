@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from attrs import frozen
 
 from meerkat_actors.simulation.failures import FailedSeed
 from meerkat_actors.simulation.plan import line_of
-from meerkat_actors.simulation.rows import Row
+from meerkat_actors.simulation.rows import ID, Row
 
 LINES_TOLD: Final = 40
 """Of what happened, in a story."""
@@ -21,7 +20,6 @@ _AROUND: Final = 2
 """Lines told before and after one that names what failed."""
 _FAILURES_TOLD: Final = 10
 """Beside the first, with one line each."""
-_NAMED: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class SimulationFailedError(AssertionError):
@@ -129,7 +127,7 @@ class Report:
         if first is None:
             return
         yield ""
-        yield from self.story(first, again=again)
+        yield from self._story(first, again=again)
         others = self.failures[1:]
         if others:
             yield ""
@@ -138,7 +136,7 @@ class Report:
             if len(others) > _FAILURES_TOLD:
                 yield f"  and {_counted(len(others) - _FAILURES_TOLD, 'seed')} more"
 
-    def story(self, failed: FailedSeed, *, again: str | None = None) -> Iterator[str]:
+    def _story(self, failed: FailedSeed, *, again: str | None = None) -> Iterator[str]:
         """Line by line: what is wrong, what is left of the plan, what happened around it, how to play it again."""
         yield f"First failure: seed {failed.seed}"
         for violation in failed.violations:
@@ -157,7 +155,7 @@ class Report:
 
 def lines_around(failed: FailedSeed) -> list[str]:
     """The newest lines that name what failed, or a fault, with some around each; else the newest of all."""
-    names = {*(_NAMED.findall(failed.violations[0]) if failed.violations else ()), *map(str, failed.plan.faults)}
+    names = {*(ID.findall(failed.violations[0]) if failed.violations else ()), *map(str, failed.plan.faults)}
     naming = [place for place, line in enumerate(failed.lines) if any(name in line for name in names)]
     if not naming:
         return [*failed.lines[-LINES_TOLD:]]

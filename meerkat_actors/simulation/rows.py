@@ -21,10 +21,13 @@ VIOLATIONS_KEPT: Final = 20
 """Of one seed."""
 _VIOLATION_LENGTH_MAX: Final = 8_000
 _RAISED: Final = re.compile(r"[A-Za-z]")
+ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What a violation names inputs, runs and the like by."""
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 _CONVERTER: Final = cattrs.Converter(forbid_extra_keys=True)
 
 Key: TypeAlias = tuple[str, str, int]
+"""Scenario, parameters and seed."""
 
 
 @frozen(kw_only=True)

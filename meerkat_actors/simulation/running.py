@@ -29,7 +29,7 @@ from meerkat_actors.simulation.plan import Plan
 from meerkat_actors.simulation.playing import play
 from meerkat_actors.simulation.scenario import Scenario
 from meerkat_actors.simulation.scheduling import Watchdog, seeded
-from meerkat_actors.simulation.settling import resume_all, settle
+from meerkat_actors.simulation.settling import end_faults, resume_all, settle
 from meerkat_actors.simulation.trace import Trace
 from meerkat_actors.simulation.world import World
 
@@ -45,7 +45,7 @@ def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
     Whatever it comes to, also an error of the scenario's own functions, is told by ``Lived.violations``.
     """
     clock, trace, watchdog = VirtualClock(), Trace(), Watchdog()
-    harms, life = Harms(Random(f"{seed}/harms")), _History()  # noqa: S311 - chance of a seed
+    harms, history = Harms(Random(f"{seed}/harms")), _History()  # noqa: S311 - chance of a seed
     with (
         seldom_collected(),
         _machine(scenario, seed) as machine,
@@ -54,15 +54,15 @@ def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
     ):
         try:
             trio.run(
-                partial(_simulated, scenario, seed, plan, machine, harms, trace, watchdog, life),
+                partial(_simulated, scenario, seed, plan, machine, harms, trace, watchdog, history),
                 clock=clock,
                 instruments=(trace, watchdog),
                 restrict_keyboard_interrupt_to_checkpoints=True,
             )
         except Exception as error:  # noqa: BLE001 - a history without an end is told of as any other
-            life.problems.append("the simulation itself failed:\n" + "".join(format_exception(error)))
-        seen = _look(life, scenario, seed, plan, machine)
-        problems = [*life.problems, *(() if seen is None else _problems(seen))]
+            history.problems.append("the simulation itself failed:\n" + "".join(format_exception(error)))
+        seen = _look(history, scenario, seed, plan, machine)
+        problems = [*history.problems, *(() if seen is None else _problems(seen))]
     asked = () if seen is None else seen.asked
     return Lived(
         scenario=scenario.name,
@@ -73,7 +73,7 @@ def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
         violations=tuple(machine.unplaced(each) for each in problems),
         seconds=clock.now,
         steps=trace.steps,
-        boots=0 if life.world is None else life.world.boots,
+        boots=0 if history.world is None else history.world.boots,
         inputs=sum(1 for each in asked if each.admission is not None or each.outcome is not None),
         turns=0 if seen is None else len(seen.contents.turns),
         fired={**harms.fired, **machine.fired},
@@ -138,9 +138,7 @@ async def _drive(world: World) -> None:
 
     async def close() -> None:
         await trio.sleep(scenario.seconds)
-        world.is_open = False
-        world.harms.end()
-        world.machine.mend()
+        end_faults(world)
         while True:
             # What was governed at the last moment would keep its clients waiting.
             await resume_all(world)

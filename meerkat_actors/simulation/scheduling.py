@@ -21,7 +21,7 @@ _LOOKS: Final = 1_024
 
 
 @contextmanager
-def seeded(seed: str) -> Generator[None, None, None]:
+def seeded(seed: str) -> Generator[None]:
     """Inside of the block every ``trio.run`` orders its tasks by ``seed``. Not for two threads at a time.
 
     Raises:

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 async def settle(world: World) -> None:
     """Nothing goes wrong any more: let everything end that has to, then every process."""
-    world.is_open = False
-    world.harms.end()
-    world.machine.mend()
+    end_faults(world)
     with trio.move_on_after(world.long_seconds) as scope:
         await _come_to_rest(world)
     if scope.cancelled_caught:
@@ -35,6 +33,13 @@ async def settle(world: World) -> None:
         world.problems.append("a process never ends")
 
 
+def end_faults(world: World) -> None:
+    """The workload's time is over, and nothing more goes wrong than did."""
+    world.is_open = False
+    world.harms.end()
+    world.machine.mend()
+
+
 async def resume_all(world: World) -> None:
     """An operator lets every agent go on that somebody governed, or that was quarantined."""
     for slot in sorted(world.runtimes):
@@ -43,6 +48,7 @@ async def resume_all(world: World) -> None:
             for each in runtime.quarantined():
                 await runtime.repair(each.identity)
             for name in [str(row.identity) async for row in runtime.identities()]:
+                # Who is gone, or moved to another process meanwhile, waits for nobody here.
                 with suppress(DestroyedError, AlreadyOwnedError, UnknownIdentityError):
                     await (await runtime.agent(name)).resume()
         except MeerkatError as error:

@@ -15,7 +15,7 @@ from attrs import define, field
 from meerkat_actors.simulation.disk.images import Image
 from meerkat_actors.simulation.outcome import Lived
 from meerkat_actors.simulation.plan import Crash, Fault, Moment, Plan, PowerCut
-from meerkat_actors.simulation.rows import gist_of
+from meerkat_actors.simulation.rows import ID, gist_of
 from meerkat_actors.simulation.running import run
 from meerkat_actors.simulation.scenario import Scenario
 
@@ -26,7 +26,6 @@ SECONDS_MAX: Final = 120.0
 _ALONE_RUNS_MAX: Final = 40
 """In which each fault that is left, the last one first, is tried alone and a little later."""
 _LATER_SECONDS: Final = (0.0, 0.3, 1.0, 2.0, 5.0)
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ADDRESS: Final = re.compile(r"0x[0-9a-f]+")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 
@@ -47,7 +46,7 @@ def lived_through(scenario: Scenario, seed: str, plan: Plan) -> Lived:
 
 def kind_of(violation: str) -> str:
     """What the violation is, whomever and whenever it befell: its gist without ids and numbers."""
-    return _NUMBER.sub("#", _ADDRESS.sub("#", _ID.sub("#", gist_of(violation))))
+    return _NUMBER.sub("#", _ADDRESS.sub("#", ID.sub("#", gist_of(violation))))
 
 
 def shrunk(scenario: Scenario, lived: Lived) -> Lived:

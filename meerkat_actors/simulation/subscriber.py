@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _QUIET_SECONDS: Final = 5.0
 """Without an event, after which none is to come."""
 _LATE_SECONDS_MAX: Final = 1_000.0
+"""Until all that is there was told."""
 
 
 @define(eq=False)
@@ -28,7 +29,9 @@ class Subscriber:
     told: list[bytes] = field(factory=list[bytes])
     """A digest of each event."""
     newest: tuple[int, int] = (0, 0)
+    """The place of the last one, which the next ones are behind."""
     epoch: int | None = None
+    """That of all of them; None: it was told of none."""
 
     async def follow(self, world: World) -> None:
         """Follow until it is cancelled."""

@@ -83,7 +83,7 @@ def simulate(
 
     Raises:
         UsageError: an argument makes no sense, or it is called inside of ``trio.run``.
-        RuntimeError: one of the processes was killed.
+        WorkerKilledError: one of the processes was killed.
     """
     _require_no_loop()
     _require_jobs(jobs)
@@ -252,7 +252,7 @@ def _seeds(seeds: Iterable[int]) -> list[int]:
     """Each once, the lowest first."""
     numbers: set[int] = set()
     for seed in seeds:
-        # Plain text, and True, are iterables of seeds only by accident.
+        # The letters of a text, and True, are seeds only by accident.
         if type(seed) is not int or seed < 0:
             raise UsageError(problem=f"seed {seed!r}: whole numbers from 0, as in range(100)")
         numbers.add(seed)

@@ -19,7 +19,6 @@ class Trace(trio.abc.Instrument):
 
     def __init__(self, *, lines_kept: int = LINES_KEPT) -> None:
         self.steps: int = 0
-        self.events: int = 0
         self._hash = blake2b(digest_size=16)
         self._lines: deque[tuple[float, str]] = deque(maxlen=lines_kept)
         self._numbers: dict[trio.lowlevel.Task, int] = {}
@@ -40,7 +39,6 @@ class Trace(trio.abc.Instrument):
 
         ``detail`` may be others the next time, such as the text of an error: it is shown, and is not in the hash.
         """
-        self.events += 1
         now = trio.current_time()
         # A hostile name may be half a surrogate, and was refused.
         self._hash.update(f"{now!r} {line}\n".encode(errors="surrogatepass"))

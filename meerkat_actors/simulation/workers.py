@@ -6,10 +6,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import Final, Protocol, TypeVar
 
@@ -59,15 +60,11 @@ def _here(work: Sequence[Callable[[], _Done]]) -> Iterator[_Done]:
 
 
 def _there(pool: ProcessPoolExecutor, waiting_max: int, work: Sequence[Callable[[], _Done]]) -> Iterator[_Done]:
-    waiting: set[Future[_Done]] = set()
-    for each in work:
-        waiting.add(pool.submit(each))
-        if len(waiting) == waiting_max:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+    todo = iter(work)
+    waiting = {pool.submit(each) for each in islice(todo, waiting_max)}
     while waiting:
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        waiting |= {pool.submit(each) for each in islice(todo, len(done))}
         for future in done:
             yield future.result()
 

@@ -1,6 +1,6 @@
 """Simulations as tests of pytest: one test for each seed, which is in its name.
 
-In the ``conftest.py`` at the top: ``pytest_plugins = ["meerkat_actors.testing.pytest_plugin"]``. Then::
+pytest finds it by itself where the package is installed::
 
     @pytest.mark.simulate(seeds=range(50), faults=Faults.all(2))
     def test_my_mob_loses_nothing(simulate: Simulate) -> None:

@@ -132,7 +132,9 @@ def resident_mib() -> float:
 
 def parse_options(arguments: Sequence[str]) -> Options:
     """Read the command line; a mistake ends the program with a message."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="scripts/campaign society", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--agents", type=int, default=1_000, help="default: %(default)s")
     parser.add_argument("--minutes", type=float, default=60.0, help="virtual (default: %(default)s)")
     parser.add_argument("--seed", default="1", help="default: %(default)s")

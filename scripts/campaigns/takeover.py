@@ -6,6 +6,7 @@ Rounds with violations are kept, with their database and what each process noted
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         campaign.run()
     except KeyboardInterrupt:
         print("interrupted")
-        code = 130
+        code = 128 + signal.SIGINT
     print(f"seed {told.seed}: {monotonic() - began:.0f} s\n{campaign.tally}")
     for violation in campaign.tally.violations:
         print(f"VIOLATION {violation}")

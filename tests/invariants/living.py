@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 import trio
 import trio.testing
 
-from meerkat_actors.actors.turn import Turn
+from meerkat_actors.actors.hands import InlineHands
+from meerkat_actors.actors.observer import Observers
+from meerkat_actors.actors.turn import AgentKind, Turn
 from meerkat_actors.records.kinds import InputKind
+from meerkat_actors.records.limits import Limits
+from meerkat_actors.runtime import serve
 from meerkat_actors.simulation.checks import Evidence
 from meerkat_actors.store import Store
-from tests.actors.world import echo, gathered, hang, running
+from tests.actors.world import VirtualEnv, echo, gathered, hang
 from tests.invariants.watching import Served, Watching
 
 
@@ -44,7 +48,11 @@ async def live(store: Store, watching: Watching) -> Served:
         return turn.text
 
     watch = watching.watch
-    async with running(store, {"tell": tell, "echo": echo, "hang": hang, "plan": plan}) as runtime:
+    agents = {"tell": AgentKind(tell), "echo": AgentKind(echo), "hang": AgentKind(hang), "plan": AgentKind(plan)}
+    # Without a thread: a clock that jumps while one works would let the interrupt come too early.
+    async with serve(
+        store, agents=agents, limits=Limits(), env=VirtualEnv(), observers=Observers(()), hands=InlineHands()
+    ) as runtime:
         a = await runtime.agent("a", kind="tell")
         b = await runtime.agent("b", kind="echo")
         c = await runtime.agent("c", kind="hang")

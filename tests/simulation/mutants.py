@@ -6,10 +6,9 @@ Each is planted by replacing functions in this process. One that does not fit th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, cast
+from typing import Final, cast
 
 from attrs import frozen
 
@@ -21,10 +20,8 @@ from meerkat_actors.simulation.scenario import Scenario
 from tests.simulation import mutants_of_machines as machines
 from tests.simulation import mutants_of_owners as owners
 from tests.simulation import mutants_of_stores as stores
+from tests.simulation.mutants_patches import Patches, patched
 from tests.simulation.mutants_scenarios import in_memory, on_disk, shared
-
-Patches: TypeAlias = "list[tuple[Any, str, object]]"
-"""Whose attribute becomes what."""
 
 LONG_SECONDS: Final = 2_000.0
 """Virtual: whoever waits for so long here waits for ever. Waiting less keeps the hunt short."""
@@ -53,19 +50,6 @@ class Hunted:
     """The first one; None: it got away."""
     innocent: tuple[str, ...]
     """What the same seeds showed without the fault. Not empty: the hunt proves nothing."""
-
-
-@contextmanager
-def patched(patches: Patches) -> Generator[None, None, None]:
-    """Inside of the block these attributes are others."""
-    before: Patches = [(owner, name, vars(owner)[name]) for owner, name, _ in patches]
-    for owner, name, value in patches:
-        setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        for owner, name, value in before:
-            setattr(owner, name, value)
 
 
 def hunt(name: str) -> Hunted:

@@ -19,8 +19,8 @@ from meerkat_actors.records.inputs import Lane, OpenInput
 from meerkat_actors.records.kinds import InputKind
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.runs import Run, Sending
+from tests.simulation.mutants_patches import Patches, nothing
 
-Patches = list[tuple[Any, str, object]]
 LATE_MS: Final = 30_000
 
 
@@ -94,7 +94,7 @@ def timer_fires_again() -> Patches:
 
 
 def silent_request() -> Patches:
-    return [(Lap, "fail_request", _nothing)]
+    return [(Lap, "fail_request", nothing)]
 
 
 def answered_twice() -> Patches:
@@ -169,6 +169,3 @@ def forgotten_journal() -> Patches:
         return state
 
     return [(activating, "begin", forgetful)]
-
-
-def _nothing(*_: object) -> None: ...

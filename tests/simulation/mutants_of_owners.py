@@ -17,8 +17,7 @@ from meerkat_actors.records.effects import AppendTurn, Unit
 from meerkat_actors.records.ids import CheckpointVersion
 from meerkat_actors.store import memory
 from meerkat_actors.store.sharing import Membership
-
-Patches = list[tuple[Any, str, object]]
+from tests.simulation.mutants_patches import Patches, nothing
 
 
 def waiter_forgotten() -> Patches:
@@ -61,7 +60,7 @@ def acknowledged_anyway() -> Patches:
 
 
 def mail_hint_lost() -> Patches:
-    return [(Directory, "post_mail", _nothing)]
+    return [(Directory, "post_mail", nothing)]
 
 
 def unfenced() -> Patches:
@@ -71,7 +70,7 @@ def unfenced() -> Patches:
     def is_lost(_: object) -> bool:
         return False
 
-    return [(Membership, "enter", enter), (Membership, "is_lost", is_lost), (memory, "fence_refusal", _nothing)]
+    return [(Membership, "enter", enter), (Membership, "is_lost", is_lost), (memory, "fence_refusal", nothing)]
 
 
 def _version_after(unit: Unit) -> CheckpointVersion:
@@ -79,6 +78,3 @@ def _version_after(unit: Unit) -> CheckpointVersion:
         if isinstance(effect, AppendTurn):
             return effect.version
     return unit.fence.version
-
-
-def _nothing(*_: object) -> None: ...

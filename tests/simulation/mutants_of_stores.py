@@ -14,8 +14,7 @@ from meerkat_actors.store.memory import MemoryStore
 from meerkat_actors.store.memory_tables import Tables
 from meerkat_actors.store.memory_work import Work, admit, find_duplicate
 from meerkat_actors.store.sqlite import marking, opening, statements
-
-Patches = list[tuple[Any, str, object]]
+from tests.simulation.mutants_patches import Patches, nothing
 
 
 def message_dropped() -> Patches:
@@ -43,7 +42,7 @@ def mail_out_of_order() -> Patches:
 
 
 def mail_floor_ignored() -> Patches:
-    return [(memory_lives, "_raise_mail_floor", _nothing)]
+    return [(memory_lives, "_raise_mail_floor", nothing)]
 
 
 def half_a_unit() -> Patches:
@@ -84,7 +83,7 @@ def boundary_half_written() -> Patches:
 
 
 def journal_kept() -> Patches:
-    return _applying(DropJournal, _nothing)
+    return _applying(DropJournal, nothing)
 
 
 def not_synced() -> Patches:
@@ -110,13 +109,10 @@ def same_incarnation() -> Patches:
 
 def _no_mark() -> Patches:
     """No fault of its own: the mark beside a store would be behind or ahead where another one is planted."""
-    return [(marking.Progress, name, _nothing) for name in ("compare", "keep", "keep_at", "note_at")]
+    return [(marking.Progress, name, nothing) for name in ("compare", "keep", "keep_at", "note_at")]
 
 
 def _applying(effect: type, apply: Callable[..., object]) -> Patches:
     """Another meaning of an effect."""
     changed = MappingProxyType({**vars(memory_effects)["_APPLY"], effect: apply})
     return [(memory_effects, "_APPLY", changed)]
-
-
-def _nothing(*_: object) -> None: ...

@@ -70,7 +70,7 @@ def test_faults_are_a_plan_of_a_file_or_that_of_a_saved_failure(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "text",
-    ["all:", "all:x", "all:nan", "all:-1", "all:inf", "all:1e6", "Crash=", "Crush=1", "Crash=1,", "", "no.json", "\0"],
+    ["all:", "all:x", "all:nan", "all:-1", "all:inf", "all:1e7", "Crash=", "Crush=1", "Crash=1,", "", "no.json", "\0"],
 )
 def test_what_are_no_faults_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(InvalidValueError) as refused:

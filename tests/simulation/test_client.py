@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 async def answer(turn: Turn) -> str:
     """Say how many inputs there were."""
-    turn.set_state((turn.state or 0) + len(turn.inputs))
-    return str((turn.state or 0) + len(turn.inputs))
+    return str(len(turn.inputs))
 
 
 def _asked(drive: Drive, plan: Plan | None = None) -> tuple[Asked, ...]:

@@ -97,7 +97,7 @@ async def test_commits_are_slow_until_they_are_not(autojump_clock: MockClock) ->
     assert it.fired == {"SlowCommits": 1}
 
 
-async def test_so_many_turns_raise_in_their_midst_or_at_their_end() -> None:
+async def test_so_many_turns_raise_before_they_begin_or_at_their_end() -> None:
     called: list[Turn] = []
 
     async def answer(turn: Turn) -> str:

@@ -55,9 +55,9 @@ def test_a_check_that_raises_is_told() -> None:
 
 def test_a_call_that_raises_none_of_our_errors_is_told_and_ends() -> None:
     async def drive(world: World) -> None:
-        assert await world.client("c").ask("a", object(), kind="k") is None  # type: ignore[arg-type]
+        assert await world.client("c").ask("a", object(), kind="k") is None  # type: ignore[arg-type]  # hostile
         _, runtime = await world.process()
-        runtime.agent = None  # type: ignore[assignment, method-assign]
+        runtime.agent = None  # type: ignore[assignment, method-assign]  # as if it were broken
         assert await world.client("c").ask("a", "hello", kind="k") is None
 
     lived = run(evolve(SCENARIO, drive=drive), "1", Plan())

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from meerkat_actors.cli import sim as command
 from meerkat_actors.errors import InvalidValueError, UsageError
 from meerkat_actors.simulation import (
     AnotherHistoryWarning,
@@ -24,6 +25,7 @@ from meerkat_actors.simulation import (
     TurnsRaise,
     replay,
     simulate,
+    sweep,
 )
 from meerkat_actors.simulation.naming import reference_of, scenario_of
 from meerkat_actors.simulation.parameters import parameters_of
@@ -222,6 +224,10 @@ def test_seeds_that_are_none_are_refused(seeds: Any) -> None:  # noqa: ANN401 - 
 def test_jobs_that_are_none_are_refused(jobs: Any) -> None:  # noqa: ANN401 - hostile
     with pytest.raises(UsageError, match="jobs"):
         simulate(WELL, [0], jobs=jobs)
+
+
+def test_the_command_takes_as_many_jobs_as_a_sweep_does() -> None:
+    assert command.JOBS_MAX == sweep.JOBS_MAX
 
 
 def test_rates_of_no_kind_are_refused_and_nothing_is_a_row_of_them(tmp_path: Path) -> None:

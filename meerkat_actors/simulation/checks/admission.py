@@ -14,7 +14,6 @@ from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.outcomes import Abandoned, Coalesced, Consumed, Noted, Outcome, Superseded
 from meerkat_actors.simulation.checks.contents import DISPLACED, OPEN, Contents, InputSeen
 from meerkat_actors.simulation.checks.evidence import Evidence
-from meerkat_actors.simulation.checks.reading import open_rows
 
 TABLES: Final = frozenset(
     {
@@ -88,7 +87,7 @@ def check_i04_what_is_open_is_in_one_place(seen: Evidence) -> Iterator[str]:
 
 
 def check_i05_lanes_are_a_function_of_rows(seen: Evidence) -> Iterator[str]:
-    rows = open_rows(seen.contents)
+    rows = frozenset(row.sequence for row in seen.contents.inputs if row.state in OPEN)
     if seen.contents.open_index != rows:
         yield f"what is looked up as open differs from the rows by {sorted(seen.contents.open_index ^ rows)}"
     for table in sorted(seen.contents.tables - TABLES):

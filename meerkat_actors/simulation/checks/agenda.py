@@ -90,8 +90,8 @@ def check_i32_what_was_told_is_so(seen: Evidence) -> Iterator[str]:
     for sequence, identity, body in contents.events:
         if identity not in contents.heads or sequence in rows or not orjson.loads(body):
             yield f"event {sequence} of {contents.name(identity)} is no unit's"
-    told = Counter((fact["fact"], input_id) for _, fact in _facts(contents) for input_id in _inputs_in(fact))
-    for identity, fact in _facts(contents):
+    told = Counter((fact["fact"], input_id) for _, _, fact in contents.told for input_id in _inputs_in(fact))
+    for _, identity, fact in contents.told:
         for input_id in _inputs_in(fact):
             row = contents.by_id.get(input_id)
             wanted = _ENDED_AS.get(fact["fact"])
@@ -154,7 +154,7 @@ def check_i34_operations_begin_and_end_once(seen: Evidence) -> Iterator[str]:
     begun = Counter[tuple[int, str]]()
     ends: defaultdict[int, list[int]] = defaultdict(list)
     ended = Counter[tuple[int, str]]()
-    for identity, fact in _facts(seen.contents):
+    for _, identity, fact in seen.contents.told:
         operation = identity, str(fact.get("operation_id"))
         match fact["fact"]:
             case "OperationStarted":
@@ -174,10 +174,6 @@ def check_i34_operations_begin_and_end_once(seen: Evidence) -> Iterator[str]:
     for identity, sequences in ends.items():
         if sequences != list(range(1, len(sequences) + 1)):
             yield f"{seen.contents.name(identity)}: operations ended as {sequences}"
-
-
-def _facts(contents: Contents) -> Iterator[tuple[int, dict[str, Any]]]:
-    return ((identity, fact) for identity, told in contents.facts.values() for fact in told)
 
 
 def _taken(told: list[dict[str, Any]]) -> Iterator[str]:

@@ -114,22 +114,22 @@ def check_i26_counters_are_behind_what_they_stand_for(seen: Evidence) -> Iterato
     contents = seen.contents
     written = [row.sequence for row in contents.inputs] + [turn.sequence for turn in contents.turns]
     newest = max(written + [sequence for sequence, _, _ in contents.events], default=0)
-    if newest > seen.contents.sequence:
-        yield f"sequence {newest} was written, and the counter says {seen.contents.sequence}"
+    if newest > contents.sequence:
+        yield f"sequence {newest} was written, and the counter says {contents.sequence}"
     last: dict[int, int] = {}
     waiting: set[tuple[int, int, Lane]] = set()
-    for row in seen.contents.inputs:
+    for row in contents.inputs:
         if row.sender is None:
             continue
         if row.number is not None:
-            head = seen.contents.heads.get(row.sender)
+            head = contents.heads.get(row.sender)
             if head is None or not last.get(row.sender, 0) < row.number <= head.sends:
-                yield f"message {row.number} of {seen.contents.name(row.sender)} is not counted, or out of order"
+                yield f"message {row.number} of {contents.name(row.sender)} is not counted, or out of order"
             last[row.sender] = row.number
         pair = (row.sender, row.identity, row.lane)
         if row.state is InputState.SENT:
-            recipient = seen.contents.heads.get(row.identity)
+            recipient = contents.heads.get(row.identity)
             if recipient is None or row.sequence > recipient.mail_floor:  # what is below it is returned
                 waiting.add(pair)
         elif pair in waiting and row.admission is not None:
-            yield f"{row.input_id} was taken before an older message of {seen.contents.name(row.sender)}"
+            yield f"{row.input_id} was taken before an older message of {contents.name(row.sender)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from attrs import field, frozen
@@ -95,6 +95,9 @@ class TurnSeen:
     body: bytes
 
 
+_Seen = TypeVar("_Seen", InputSeen, TurnSeen)
+
+
 @hot
 class Proof:
     """What the body of a boundary says of its receipt."""
@@ -161,6 +164,11 @@ class Contents:
         ]
         return {sequence: (identity, told) for sequence, identity, told in sorted(rows, key=lambda row: row[0])}
 
+    @property
+    def told(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Each of the facts, in their order, with the sequence and whose it is."""
+        return ((sequence, identity, fact) for sequence, (identity, told) in self.facts.items() for fact in told)
+
     @cached_property
     def consumed_by(self) -> Mapping[int, list[InputSeen]]:
         """The inputs of each boundary, in the order of their run."""
@@ -210,8 +218,8 @@ def proof_of(turn: TurnSeen) -> Proof:
     )
 
 
-def _by_identity(rows: tuple[Any, ...]) -> Mapping[int, list[Any]]:
-    found: defaultdict[int, list[Any]] = defaultdict(list)
+def _by_identity(rows: tuple[_Seen, ...]) -> Mapping[int, list[_Seen]]:
+    found: defaultdict[int, list[_Seen]] = defaultdict(list)
     for row in rows:
         found[row.identity].append(row)
     return found

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
-
-import apsw
 
 from meerkat_actors.records.ids import InputId, uuid_text
-from meerkat_actors.simulation.checks.reading import tables_of
+from meerkat_actors.simulation.checks.reading import opened, tables_of
 from meerkat_actors.store import MemoryStore
 
 
@@ -22,8 +18,6 @@ def read_given(source: Path | MemoryStore) -> Mapping[InputId, bytes]:
     """
     if isinstance(source, MemoryStore):
         return {row.input_id: row.content for row in tables_of(source).given.values()}
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    how = "mode=ro" if Path(f"{source}-wal").exists() else "immutable=1"
-    with closing(apsw.Connection(f"file:{quote(str(source))}?{how}", flags=flags)) as database:
+    with opened(source) as database:
         rows = database.execute("SELECT input_id, content FROM input")
         return {InputId(uuid_text(input_id)): content for input_id, content in rows}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +15,7 @@ import apsw
 from meerkat_actors.records.ids import IdentityKey, uuid_text
 from meerkat_actors.records.inputs import InputState, Lane
 from meerkat_actors.records.status import Desired
-from meerkat_actors.simulation.checks.contents import OPEN, Contents, HeadSeen, InputSeen, TurnSeen
+from meerkat_actors.simulation.checks.contents import Contents, HeadSeen, InputSeen, TurnSeen
 from meerkat_actors.store import MemoryStore
 from meerkat_actors.store.memory_tables import Tables
 from meerkat_actors.store.sqlite.rows import Database, typed
@@ -50,13 +51,23 @@ def read_database(path: str | Path) -> Contents:
         apsw.Error: it is damaged, or no database of ours, or not there.
         LookupError, ValueError: its ``meta`` row is gone, or a row has a state that we don't know.
     """
+    with opened(path) as database:
+        database.execute("BEGIN")
+        return _contents(str(path), database)
+
+
+@contextmanager
+def opened(path: str | Path) -> Generator[Database]:
+    """The database, for a look that writes nothing to it, nor beside it.
+
+    Raises:
+        apsw.Error: it is no database, or not there.
+    """
     # Without a log there is nothing that a look could miss, and one that may write would leave a log there.
     how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     with closing(apsw.Connection(f"file:{quote(str(path))}?{how}", flags=flags)) as connection:
-        database = typed(connection)
-        database.execute("BEGIN")
-        return _contents(str(path), database)
+        yield typed(connection)
 
 
 def _contents(location: str, database: Database) -> Contents:
@@ -129,7 +140,7 @@ def tables_of(store: MemoryStore) -> Tables:
     Returns:
         The tables themselves, not a copy: they change with the store.
     """
-    return store._tables  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return store._tables  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as said above
 
 
 def read_tables(tables: Tables) -> Contents:
@@ -219,8 +230,3 @@ def _turn_in(tables: Tables, sequence: int) -> TurnSeen:
         row.digest,
         row.body,
     )
-
-
-def open_rows(contents: Contents) -> frozenset[int]:
-    """What is open, by the rows alone."""
-    return frozenset(row.sequence for row in contents.inputs if row.state in OPEN)

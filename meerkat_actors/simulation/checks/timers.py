@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from meerkat_actors.records.status import Desired
 from meerkat_actors.simulation.checks.contents import Contents
@@ -26,7 +26,7 @@ def check_i31_timers_belong_to_the_living(seen: Evidence) -> Iterator[str]:
 
 def _unset(contents: Contents) -> Iterator[str]:
     pending: dict[tuple[int, str], int] = {}
-    for _, identity, fact in _facts(contents):
+    for _, identity, fact in contents.told:
         timer = identity, str(fact.get("name"))
         match fact["fact"]:
             case "TimerSet":
@@ -54,7 +54,7 @@ def _lost(contents: Contents) -> Iterator[str]:
     One that fired once may have been to fire once. Facts behind the floor are all there.
     """
     fired: dict[tuple[int, str], set[int]] = {}
-    for sequence, identity, fact in _facts(contents):
+    for sequence, identity, fact in contents.told:
         timer = identity, str(fact.get("name"))
         if sequence <= contents.event_floor:
             continue
@@ -70,8 +70,3 @@ def _lost(contents: Contents) -> Iterator[str]:
         if len(times) != 1 and timer not in contents.timers:
             fate = f"fired {len(times)} times" if times else "has not fired"
             yield f"{contents.name(timer[0])}: timer {timer[1]!r} was set, {fate}, and is not there"
-
-
-def _facts(contents: Contents) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    for sequence, (identity, told) in contents.facts.items():
-        yield from ((sequence, identity, fact) for fact in told)

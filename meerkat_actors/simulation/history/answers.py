@@ -1,4 +1,4 @@
-"""Numbers 1 to 3, 9 and 12 to 14: what clients asked for and were told, against the rows."""
+"""Numbers 1 to 3, 9, 10 and 12 to 14: what clients asked for and were told, against the rows."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def evidence_of(seen: Seen) -> Evidence:
-    """The same as the checks of ``simulation/checks`` are told it."""
+    """What is in the database, and each call that was answered or acknowledged: no refused one."""
     return Evidence(
         contents=seen.contents,
         calls=tuple(_call(asked) for asked in seen.asked if asked.refused is None),

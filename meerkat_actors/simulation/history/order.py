@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from meerkat_actors.records.outcomes import Consumed
 from meerkat_actors.simulation.client import Asked
@@ -13,6 +13,8 @@ from meerkat_actors.store.sqlite.marking import read_mark
 
 if TYPE_CHECKING:
     from meerkat_actors.simulation.outcome import Seen
+
+_Value = TypeVar("_Value", int, tuple[int, int])
 
 
 def check_later_calls_have_later_versions(seen: Seen) -> Iterator[str]:
@@ -74,9 +76,9 @@ def check_nothing_went_back(seen: Seen) -> Iterator[str]:
         yield f"the store is at {here}, and its mark at {mark.sequence} of {mark.incarnation}"
 
 
-def _behind(seen: Seen, value_of: Callable[[Asked], Any]) -> Iterator[tuple[Asked, Any, Asked, Any]]:
+def _behind(seen: Seen, value_of: Callable[[Asked], _Value | None]) -> Iterator[tuple[Asked, _Value, Asked, _Value]]:
     """Each call that has such a value, and of those of its agent that had ended as it began the one of the highest."""
-    by_agent: defaultdict[str, list[tuple[Asked, Any]]] = defaultdict(list)
+    by_agent: defaultdict[str, list[tuple[Asked, _Value]]] = defaultdict(list)
     for asked in seen.asked:
         value = value_of(asked)
         if value is not None:
@@ -84,7 +86,7 @@ def _behind(seen: Seen, value_of: Callable[[Asked], Any]) -> Iterator[tuple[Aske
     for calls in by_agent.values():
         # In the order of their ends, the highest that ended before each began.
         ended = sorted(calls, key=lambda call: call[0].ended)
-        highest: tuple[Asked, Any] | None = None
+        highest: tuple[Asked, _Value] | None = None
         place = 0
         for asked, value in sorted(calls, key=lambda call: call[0].begun):
             while place < len(ended) and ended[place][0].ended < asked.begun:
@@ -92,7 +94,8 @@ def _behind(seen: Seen, value_of: Callable[[Asked], Any]) -> Iterator[tuple[Aske
                     highest = ended[place]
                 place += 1
             if highest is not None:
-                yield asked, value, *highest
+                before, most = highest
+                yield asked, value, before, most
 
 
 def _version(asked: Asked) -> tuple[int, int] | None:
