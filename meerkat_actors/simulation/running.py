@@ -44,24 +44,26 @@ def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
 
     Whatever it comes to, also an error of the scenario's own functions, is told by ``Lived.violations``.
     """
-    clock, trace, watchdog = VirtualClock(), Trace(), Watchdog()
-    harms, history = Harms(Random(f"{seed}/harms")), _History()  # noqa: S311 - chance of a seed
+    clock, harms = VirtualClock(), Harms(Random(f"{seed}/harms"))  # noqa: S311 - chance of a seed
     with (
         seldom_collected(),
         _machine(scenario, seed) as machine,
         seeded(seed),
         seeded_sqlite(Random(f"{seed}/sqlite")),  # noqa: S311 - chance of a seed
     ):
+        history = _History(scenario, seed, plan, machine, harms)
+        trace = history.trace
         try:
             trio.run(
-                partial(_simulated, scenario, seed, plan, machine, harms, trace, watchdog, history),
+                _simulated,
+                history,
                 clock=clock,
-                instruments=(trace, watchdog),
+                instruments=(trace, history.watchdog),
                 restrict_keyboard_interrupt_to_checkpoints=True,
             )
         except Exception as error:  # noqa: BLE001 - a history without an end is told of as any other
             history.problems.append("the simulation itself failed:\n" + "".join(format_exception(error)))
-        seen = _look(history, scenario, seed, plan, machine)
+        seen = _look(history)
         problems = [*history.problems, *(() if seen is None else _problems(seen))]
     asked = () if seen is None else seen.asked
     return Lived(
@@ -82,9 +84,17 @@ def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
 
 @define(eq=False)
 class _History:
-    """What is left of a simulation that has ended, in whatever way."""
+    """What a simulation is made of, and what is left of it when it has ended, in whatever way."""
 
+    scenario: Scenario
+    seed: str
+    plan: Plan
+    machine: MemoryMachine | DiskMachine
+    harms: Harms
+    trace: Trace = field(factory=Trace)
+    watchdog: Watchdog = field(factory=Watchdog)
     world: World | None = None
+    """None: it had not begun."""
     problems: list[str] = field(factory=list[str])
 
 
@@ -102,18 +112,11 @@ def _machine(scenario: Scenario, seed: str) -> Generator[MemoryMachine | DiskMac
             machine.close()
 
 
-async def _simulated(
-    scenario: Scenario,
-    seed: str,
-    plan: Plan,
-    machine: MemoryMachine | DiskMachine,
-    harms: Harms,
-    trace: Trace,
-    watchdog: Watchdog,
-    history: _History,
-) -> None:
+async def _simulated(history: _History) -> None:
+    scenario, seed, watchdog = history.scenario, history.seed, history.watchdog
     async with trio.open_nursery() as nursery:
-        world = World(scenario, seed, machine, harms, trace, nursery, SimulatedEnv(f"{seed}/outside"))
+        outside = SimulatedEnv(f"{seed}/outside")
+        world = World(scenario, seed, history.machine, history.harms, history.trace, nursery, outside)
         history.world, world.problems = world, history.problems
         clock = trio.lowlevel.current_clock()
         assert isinstance(clock, VirtualClock)
@@ -122,7 +125,7 @@ async def _simulated(
             watchdog.scope = living
             world.begin()
             async with trio.open_nursery() as playing:
-                playing.start_soon(play, world, plan)
+                playing.start_soon(play, world, history.plan)
                 playing.start_soon(_pat, watchdog)
                 await _drive(world)
                 playing.cancel_scope.cancel()
@@ -170,21 +173,19 @@ def _stuck(world: World, living: trio.CancelScope) -> None:
     world.nursery.cancel_scope.cancel()
 
 
-def _look(
-    history: _History, scenario: Scenario, seed: str, plan: Plan, machine: MemoryMachine | DiskMachine
-) -> Seen | None:
+def _look(history: _History) -> Seen | None:
     world = history.world
     try:
         if world is None or not world.boots:
             return None
-        contents, given = look_at(machine)
+        contents, given = look_at(history.machine)
     except Exception as error:  # noqa: BLE001 - a store that can't be read is what is wrong
         history.problems.append("the store can't be read:\n" + "".join(format_exception(error)))
         return None
     return Seen(
-        scenario=scenario,
-        seed=seed,
-        plan=plan,
+        scenario=history.scenario,
+        seed=history.seed,
+        plan=history.plan,
         contents=contents,
         given=given,
         asked=tuple(world.asked),

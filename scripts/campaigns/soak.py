@@ -12,7 +12,6 @@ one, or with the first where there are but two; the load has run for some second
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -28,8 +27,8 @@ import trio
 from attrs import Factory, define, frozen
 
 import meerkat_actors as meerkat
+from scripts.campaigns._load import MEMORY_FOLDER, create_agents, name_of, require_room, resident_bytes
 
-MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108 - a memory file system is what is asked for
 MINUTE: Final = 60.0
 WARM_UP_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 1.0
@@ -38,7 +37,6 @@ SETTLE_SECONDS: Final = 1.0
 BYTES_PER_MINUTE: Final = 300 * 1024 * 1024
 """Room that the folder must have: some 8,000 turns a second."""
 
-CREATIONS_AT_ONCE: Final = 256
 IDLE_SECONDS: Final = 3_600.0
 """Nobody leaves memory for being idle: the tasks before and after the load are counted."""
 
@@ -150,11 +148,6 @@ class OnceOnlyError(Exception):
     """What a turn fails with on its first attempt."""
 
 
-def name_of(number: int) -> str:
-    """The agent of that number."""
-    return f"a-{number}"
-
-
 async def look_up(number: int) -> dict[str, int]:
     """A side effect that is recorded."""
     await trio.lowlevel.checkpoint()
@@ -180,21 +173,6 @@ async def work(turn: meerkat.Turn) -> str:
     return "done"
 
 
-async def create_agents(runtime: meerkat.Runtime, count: int) -> list[meerkat.AgentHandle]:
-    """Create the agents, a few hundred at a time."""
-    handles: dict[int, meerkat.AgentHandle] = {}
-    limiter = trio.CapacityLimiter(CREATIONS_AT_ONCE)
-
-    async def create(number: int) -> None:
-        async with limiter:
-            handles[number] = await runtime.agent(name_of(number), kind="work")
-
-    async with trio.open_nursery() as nursery:
-        for number in range(count):
-            nursery.start_soon(create, number)
-    return [handles[number] for number in range(count)]
-
-
 async def tasks_at_rest(runtime: meerkat.Runtime) -> int:
     """How many tasks there are when nobody has work."""
     await runtime.wait_idle()
@@ -206,7 +184,7 @@ async def soak(path: Path, options: Options) -> list[str]:
     """Bear the load and look now and then; one sentence for each bound that was missed."""
     limits = meerkat.Limits(live_max=options.agents, passivate_seconds=IDLE_SECONDS)
     async with meerkat.open_runtime(path, agents={"work": work}, limits=limits, observers=()) as runtime:
-        handles = await create_agents(runtime, options.agents)
+        handles = await create_agents(runtime, options.agents, kind="work")
         before = await tasks_at_rest(runtime)
         load = Load(options)
         async with trio.open_nursery() as nursery:
@@ -258,13 +236,6 @@ def file_bytes(path: Path) -> int:
     return path.stat().st_size
 
 
-def resident_bytes() -> int:
-    """``VmRSS``: what is resident of this process, shared pages included."""
-    with open("/proc/self/status", encoding="utf-8") as lines:
-        fields = dict(line.split(":", 1) for line in lines)
-    return int(fields["VmRSS"].split()[0]) * 1024
-
-
 def growth(looks: Sequence[Look]) -> list[str]:
     """What grew beyond its bound from the second look to the last; from the first, where there are but two."""
     first, last = looks[1 if len(looks) > 2 else 0], looks[-1]
@@ -304,11 +275,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     folder = given.disk or MEMORY_FOLDER
     if given.minutes < 1 or given.agents < 2:
         parser.error("minutes start at 1, agents at 2")
-    if not folder.is_dir():
-        parser.error(f"{folder}: not a folder; name one with --disk")
-    needed = given.minutes * BYTES_PER_MINUTE
-    if shutil.disk_usage(folder).free < needed:
-        parser.error(f"{folder}: the database may need {needed / 1e9:.1f} GB, which are not free there; try --disk")
+    require_room(parser, folder, given.minutes * BYTES_PER_MINUTE)
     return Options(minutes=given.minutes, agents=given.agents, folder=folder, seed=given.seed)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from time import perf_counter, process_time
 from typing import Final
 
@@ -27,6 +26,7 @@ from meerkat_actors.simulation.outcome import Lived, Seen
 from meerkat_actors.simulation.running import run
 from meerkat_actors.simulation.scenario import Scenario
 from meerkat_actors.simulation.world import World
+from scripts.campaigns._load import resident_bytes
 
 SPOKEN_TO_SECONDS: Final = 20.0
 TIMER_SECONDS: Final = 10.0
@@ -108,7 +108,7 @@ class Society:
             size = sum(each.stat().st_size for each in world.machine.disk.folder.iterdir()) / MIB
             print(
                 f"{trio.current_time():9.0f} {perf_counter() - self.began:8.0f} {self.turns:9,} {world.boots:6} "
-                f"{resident_mib():8,.0f} {size:8,.0f}",
+                f"{resident_bytes() / MIB:8,.0f} {size:8,.0f}",
                 flush=True,
             )
 
@@ -122,12 +122,6 @@ class Society:
 def name_of(number: int) -> str:
     """Of an agent."""
     return f"member-{number}"
-
-
-def resident_mib() -> float:
-    """Of this process, the database in memory included."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -155,7 +149,7 @@ def print_lived(lived: Lived, society: Society) -> None:
         f"{society.options.agents:,} agents, {60 * society.options.minutes:,.0f} virtual seconds of load, "
         f"{lived.seconds:,.0f} in all: {real:,.0f} real seconds ({process_time():,.0f} of a processor), "
         f"{lived.turns:,} turns, {lived.inputs:,} inputs acknowledged, {lived.boots} boots, {lived.steps:,} steps, "
-        f"RSS {resident_mib():,.0f} MB"
+        f"RSS {resident_bytes() / MIB:,.0f} MB"
     )
     print("faults:", ", ".join(f"{name} {count:,}" for name, count in sorted(lived.fired.items())) or "none")
     print(f"trace {lived.trace}; {len(lived.violations)} violations")

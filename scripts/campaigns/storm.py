@@ -12,7 +12,6 @@ above that of the first, which begins after a warm-up. The slowest agent must ha
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -25,13 +24,12 @@ import trio
 from attrs import Factory, define, frozen
 
 import meerkat_actors as meerkat
-from scripts.campaigns.soak import MEMORY_FOLDER, resident_bytes
+from scripts.campaigns._load import MEMORY_FOLDER, create_agents, name_of, require_room, resident_bytes
 
 WARM_UP_SHARE: Final = 1 / 6
 """Of the time that is asked for, before it begins: caches fill up to their bounds."""
 
 LOOK_SECONDS: Final = 0.1
-CREATIONS_AT_ONCE: Final = 256
 BYTES_PER_SECOND: Final = 20 * 1024 * 1024
 """Room that the folder must have: some 10,000 turns a second."""
 
@@ -69,7 +67,7 @@ class Ring:
             content: Any = each.content
             if not self.is_over:
                 self.forwarded += 1
-                turn.send(f"a-{(number + 1) % len(self.turns)}", content)
+                turn.send(name_of((number + 1) % len(self.turns)), content)
             elif content["token"] in self.kept:
                 self.wrong.append(f"token {content['token']} was there twice")
             else:
@@ -98,7 +96,7 @@ async def storm(path: Path, options: Options) -> tuple[Seen, list[str]]:
     ring = Ring([0] * options.agents)
     limits = meerkat.Limits(live_max=options.agents + 1, passivate_seconds=3_600.0)
     async with meerkat.open_runtime(path, agents={"ring": ring.forward}, limits=limits, observers=()) as runtime:
-        handles = await create_agents(runtime, options.agents)
+        handles = await create_agents(runtime, options.agents, kind="ring")
         async with trio.open_nursery() as nursery:
             for number, handle in enumerate(handles):
                 nursery.start_soon(handle.send, {"token": number})
@@ -130,21 +128,6 @@ async def watch(runtime: meerkat.Runtime, ring: Ring, seconds: float) -> Seen:
         rss=tuple(rss),
         sqlite=tuple(sqlite),
     )
-
-
-async def create_agents(runtime: meerkat.Runtime, count: int) -> list[meerkat.AgentHandle]:
-    """Create the ring, a few hundred agents at a time."""
-    handles: dict[int, meerkat.AgentHandle] = {}
-    limiter = trio.CapacityLimiter(CREATIONS_AT_ONCE)
-
-    async def create(number: int) -> None:
-        async with limiter:
-            handles[number] = await runtime.agent(f"a-{number}", kind="ring")
-
-    async with trio.open_nursery() as nursery:
-        for number in range(count):
-            nursery.start_soon(create, number)
-    return [handles[number] for number in range(count)]
 
 
 def judge(seen: Seen) -> list[str]:
@@ -191,11 +174,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     folder = given.disk or MEMORY_FOLDER
     if given.agents < 2 or given.seconds < 1:
         parser.error("agents start at 2, seconds at 1")
-    if not folder.is_dir():
-        parser.error(f"{folder}: not a folder; name one with --disk")
-    needed = given.seconds * BYTES_PER_SECOND
-    if shutil.disk_usage(folder).free < needed:
-        parser.error(f"{folder}: the database may need {needed / 1e9:.1f} GB, which are not free there; try --disk")
+    require_room(parser, folder, round(given.seconds * BYTES_PER_SECOND))
     return Options(agents=given.agents, seconds=given.seconds, folder=folder)
 
 

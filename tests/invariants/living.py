@@ -60,6 +60,7 @@ async def live(store: Store, watching: Watching) -> Served:
         await a.ask("once more")
         d = await runtime.agent("d", kind="plan")
         await d.ask("go")
+        await runtime.wait_idle()  # b's response comes before the operation's
         await d.operations.complete((await d.operations.list())[0].operation_id)
         await d.schedule("bell", "rings", at=datetime(2000, 1, 1, tzinfo=UTC))
         await trio.sleep(1)
