@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from meerkat_actors.actors.turn import Turn
-from meerkat_actors.errors import StoreFullError
+from meerkat_actors.errors import MeerkatError, StoreFailedError, StoreFullError, UnknownOutcomeError
 from meerkat_actors.handles import AgentHandle
 from meerkat_actors.records.commits import RefusalReason, Refused
 from meerkat_actors.records.effects import RecordStep
@@ -61,6 +61,35 @@ async def test_edge_60_who_would_end_a_turn_that_is_over_comes_too_late(
         assert answers[0] == {"interrupt": False, "cancel": outcome, "reset": None}[how]
         assert (await agent.status()).generation == (1 if how == "reset" else 0)
         assert gate.begun == 1
+
+
+@pytest.mark.parametrize("how", ["interrupt", "cancel", "reset"])
+async def test_edge_60_who_waits_with_it_is_told_when_the_store_fails_meanwhile(
+    how: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Found by seed 20036 of the workload "verbs": the caller of a reset waited for ever."""
+    store = FaultyStore(MemoryStore())
+    gate = Gate()
+    errors: list[MeerkatError] = []
+
+    async def end_it(agent: AgentHandle, input_id: InputId) -> None:
+        with pytest.raises(MeerkatError) as caught:
+            await ended(agent, how, input_id)
+        errors.append(caught.value)
+
+    with pytest.RaisesGroup(pytest.RaisesExc(StoreFailedError), flatten_subgroups=True):
+        async with trio.open_nursery() as callers, running(store, {"gate": gate}, limits=SOON) as runtime:
+            agent = await runtime.agent("a", kind="gate")
+            admission = await agent.send("paid for")
+            await until(lambda: gate.begun == 1)
+            store.refusal = lambda _: FULL
+            gate.open()
+            await trio.sleep(3)
+            callers.start_soon(end_it, agent, admission.input_id)
+            await trio.sleep(0.1)
+            store.fail_from(0)
+            await trio.sleep(5)
+    assert [type(error) for error in errors] == [UnknownOutcomeError]
 
 
 async def test_edge_60_what_is_queued_behind_it_is_refused_at_once(autojump_clock: trio.testing.MockClock) -> None:

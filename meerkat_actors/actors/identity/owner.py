@@ -178,13 +178,20 @@ def _is_mail(envelope: Envelope) -> bool:
 
 
 async def _lap(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
-    """Fold what waits, commit what was concluded, adopt it, answer."""
-    around = owner.around
+    """Fold what waits, and what a full disk held if there may be room by now."""
     if owner.is_full and any(type(envelope.command) is Look for envelope in envelopes):
-        envelopes = [*owner.held, *envelopes]
-        owner.is_full, owner.held = False, []
-    elif owner.held:
-        envelopes = _not_held(owner, state, envelopes)
+        held, owner.is_full, owner.held = owner.held, False, []
+        try:
+            return await _fold(owner, state, [*held, *envelopes])
+        except BaseException:
+            owner.held = [*held, *owner.held]  # nobody else knows who waits for an answer to these
+            raise
+    return await _fold(owner, state, _not_held(owner, state, envelopes) if owner.held else envelopes)
+
+
+async def _fold(owner: Owner, state: IdentityState, envelopes: list[Envelope]) -> IdentityState:
+    """Commit what was concluded, adopt it, answer."""
+    around = owner.around
     commands: list[Command] = [envelope.command for envelope in envelopes]
     place, pulled = 0, list[Pulled]()
     if owner.entry.mail_waiting or owner.entry.timers_due:
