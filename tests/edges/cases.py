@@ -321,6 +321,7 @@ EDGES: Final[Mapping[int, Case]] = {
         "That a turn is over and not durable is a state like others.",
         LOST_BOUNDARY,
         f"{FULL_DISK}who_would_end_a_turn_that_is_over_comes_too_late",
+        f"{FULL_DISK}who_waits_with_it_is_told_when_the_store_fails_meanwhile",
         f"{FULL_DISK}what_is_queued_behind_it_is_refused_at_once",
         f"{FULL_DISK}a_turn_that_still_works_is_interrupted_on_a_full_disk_too",
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -197,19 +199,30 @@ def test_a_long_life_need_not_be_kept(tmp_path: Path) -> None:
     disk.close()
 
 
+def life(folder: Path) -> list[object]:
+    """What happened on a disk, all of it of one seed."""
+    folder.mkdir()
+    with seeded_sqlite(Random(7)):
+        disk = Disk(folder, Random(7))
+        disk.plan(Fault(operation=Operation.WRITE, failure=Failure.SHORT, nth=9))
+        with pytest.raises(apsw.IOError):
+            with_rows(disk, 9)
+        disk.close()
+    return [*disk.events]
+
+
 def test_the_same_seed_is_the_same_life(tmp_path: Path) -> None:
-    lives: list[list[object]] = []
-    for number in (1, 2):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        with seeded_sqlite(Random(7)):
-            disk = Disk(folder, Random(7))
-            disk.plan(Fault(operation=Operation.WRITE, failure=Failure.SHORT, nth=9))
-            with pytest.raises(apsw.IOError):
-                with_rows(disk, 9)
-            disk.close()
-        lives.append([*disk.events])
-    assert lives[0] == lives[1]
+    assert life(tmp_path / "one") == life(tmp_path / "two")
+
+
+def test_the_first_file_of_a_process_is_of_its_seed_too(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from tests.simulation.test_disk import life; here = pathlib.Path(sys.argv[1]);"
+        "print(life(here / 'one') == life(here / 'two'))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    assert subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout == "True\n"
 
 
 def test_every_failure_that_must_be_survived_belongs_to_an_operation() -> None:

@@ -32,6 +32,9 @@ def seeded_sqlite(random: Random) -> Generator[None, None, None]:
 
 
 def _reseed(random: Random) -> None:
+    # As a process opens its first file, SQLite throws its seed away, unless the system was asked for one before that.
+    apsw.randomness(0)
+    apsw.randomness(1)
     vfs = _Seeding(random)
     try:
         apsw.randomness(0)
