@@ -23,9 +23,9 @@ _LOOKS_MAX: Final = 1_000
 
 
 class StuckError(Exception):
-    """Nobody will ever go on, whatever is tried. Trio ends with it, as with a fault of its own: ``TrioInternalError``.
+    """Nobody gets anywhere, whatever is tried. Trio ends with it, as with a fault of its own: ``TrioInternalError``.
 
-    Somebody waits for ever, and is shielded from cancellation.
+    Somebody waits for ever, or goes round in circles, and is shielded from cancellation or takes no notice of it.
     """
 
 
@@ -40,13 +40,26 @@ class VirtualClock(trio.abc.Clock):
     on_stuck: Callable[[], object] = _nobody
     """Called when nobody will ever go on: nobody is runnable, and nobody waits for time. It has to wake somebody."""
     now: float = 0.0
+    is_stopped: bool = False
+    """Whether the loop is to end as it is: somebody goes round in circles, and nothing else ends that."""
     _looks: int = 0
 
     def start_clock(self) -> None:
         """See ``trio.abc.Clock``."""
 
+    def stop(self) -> None:
+        """End the loop, whoever is in it: the next who asks for the time is told of that, and the loop asks."""
+        self.is_stopped = True
+
     def current_time(self) -> float:
-        """See ``trio.abc.Clock``."""
+        """See ``trio.abc.Clock``.
+
+        Raises:
+            StuckError: it was stopped.
+        """
+        if self.is_stopped:
+            problem = f"at {self.now} s somebody goes round in circles, and takes no notice of cancellation"
+            raise StuckError(problem)
         return self.now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:

@@ -186,6 +186,7 @@ class DiskMachine:
         else:
             old.cut(place, image)
             self.disk = Disk(place, self.random, keeps_events=False)
+        self.disk.fail_as(old)
         self._count(old)
         old.close()
         rmtree(old.folder)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
 from traceback import format_exception
-from typing import Final
+from typing import Final, cast
 
 import trio
 from attrs import define, field
 
+from meerkat_actors.actors.turn.calling import HAS_THREADS
 from meerkat_actors.records.leases import Ownership
 from meerkat_actors.simulation.checks import violations
-from meerkat_actors.simulation.clock import VirtualClock
+from meerkat_actors.simulation.clock import StuckError, VirtualClock
 from meerkat_actors.simulation.collecting import seldom_collected
 from meerkat_actors.simulation.disk.seeding import seeded_sqlite
 from meerkat_actors.simulation.env import SimulatedEnv
@@ -37,6 +38,8 @@ _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
 """Where simulated disks lie, if it is there: what a simulation syncs is nothing that lasts."""
 
 _RESUME_SECONDS: Final = 10.0
+"""Between two times that everybody is resumed, when the faults are over; later ones are further apart."""
+_RESUME_SECONDS_MAX: Final = 1_000.0
 
 
 def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
@@ -61,6 +64,9 @@ def run(scenario: Scenario, seed: str, plan: Plan) -> Lived:
                 instruments=(trace, history.watchdog),
                 restrict_keyboard_interrupt_to_checkpoints=True,
             )
+        except trio.TrioInternalError as error:
+            told = [str(error.__cause__)] if isinstance(error.__cause__, StuckError) else format_exception(error)
+            history.problems.append("the simulation itself had to be ended:\n" + "".join(told))
         except Exception as error:  # noqa: BLE001 - a history without an end is told of as any other
             history.problems.append("the simulation itself failed:\n" + "".join(format_exception(error)))
         seen = _look(history)
@@ -114,6 +120,7 @@ def _machine(scenario: Scenario, seed: str) -> Generator[MemoryMachine | DiskMac
 
 async def _simulated(history: _History) -> None:
     scenario, seed, watchdog = history.scenario, history.seed, history.watchdog
+    HAS_THREADS.set(False)
     async with trio.open_nursery() as nursery:
         outside = SimulatedEnv(f"{seed}/outside")
         world = World(scenario, seed, history.machine, history.harms, history.trace, nursery, outside)
@@ -122,11 +129,10 @@ async def _simulated(history: _History) -> None:
         assert isinstance(clock, VirtualClock)
         with trio.CancelScope() as living:
             clock.on_stuck = partial(_stuck, world, living)
-            watchdog.scope = living
+            watchdog.scope, watchdog.on_deaf = living, clock.stop
             world.begin()
             async with trio.open_nursery() as playing:
                 playing.start_soon(play, world, history.plan)
-                playing.start_soon(_pat, watchdog)
                 await _drive(world)
                 playing.cancel_scope.cancel()
             await settle(world)
@@ -142,10 +148,12 @@ async def _drive(world: World) -> None:
     async def close() -> None:
         await trio.sleep(scenario.seconds)
         end_faults(world)
+        pause = _RESUME_SECONDS
         while True:
             # What was governed at the last moment would keep its clients waiting.
             await resume_all(world)
-            await trio.sleep(_RESUME_SECONDS)
+            await trio.sleep(pause)
+            pause = min(2 * pause, _RESUME_SECONDS_MAX)
 
     with trio.move_on_after(scenario.seconds + world.long_seconds) as scope:
         async with trio.open_nursery() as nursery:
@@ -157,13 +165,6 @@ async def _drive(world: World) -> None:
             nursery.cancel_scope.cancel()
     if scope.cancelled_caught:
         world.problems.append("the workload never ends: a client waits for ever, or asks for ever")
-
-
-async def _pat(watchdog: Watchdog) -> None:
-    """Virtual time goes on: nobody goes round in circles."""
-    while True:
-        watchdog.pat()
-        await trio.sleep(1)
 
 
 def _stuck(world: World, living: trio.CancelScope) -> None:
@@ -204,6 +205,14 @@ def _problems(seen: Seen) -> Iterator[str]:
         yield "a row that no check can read:\n" + "".join(format_exception(error))
     for check in (*CHECKS, *seen.scenario.checks):
         try:
-            yield from check(seen)
+            yield from map(str, _sentences(check(seen)))
         except Exception as error:  # noqa: BLE001 - the user's, or rows that make no sense
             yield f"{getattr(check, '__name__', repr(check))} raised:\n" + "".join(format_exception(error))
+
+
+def _sentences(told: object) -> Iterable[object]:
+    """What a check gave: sentences, and no text, which would be an iterable of letters by accident."""
+    if isinstance(told, str | bytes) or not isinstance(told, Iterable):
+        problem = f"a check yields a sentence for each thing that is wrong; it gave {told!r}"
+        raise TypeError(problem)
+    return cast("Iterable[object]", told)

@@ -6,7 +6,7 @@ Hypothesis uses. ``tests/simulation/test_scheduling.py`` fails when they go, or 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
@@ -44,13 +44,16 @@ def seeded(seed: str) -> Generator[None]:
 class Watchdog(trio.abc.Instrument):
     """Ends what goes round in circles: no virtual time passes in it, so no deadline would.
 
-    A second that passed is a pat, too. It can't end what is shielded from its scope.
+    A second that passed is a pat, too. What it can't end, as that is shielded, or takes no notice, it gives to
+    ``on_deaf`` after as many steps again.
     """
 
     def __init__(self) -> None:
         self.scope: trio.CancelScope | None = None
         self.has_bitten: bool = False
         """Whether it ended the scope."""
+        self.on_deaf: Callable[[], object] = int
+        """Called when somebody goes on in circles in a scope that was ended."""
         self._steps = 0
         self._tasks = 0
         self._tasks_most = 0
@@ -82,5 +85,8 @@ class Watchdog(trio.abc.Instrument):
             self._second = second
             self.pat()
         elif self._steps >= STEPS_MAX + _STEPS_OF_EACH * self._tasks_most and self.scope is not None:
+            if self.has_bitten:
+                self.on_deaf()
             self.has_bitten = True
             self.scope.cancel()
+            self.pat()

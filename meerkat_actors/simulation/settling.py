@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from meerkat_actors.errors import AlreadyOwnedError, DestroyedError, MeerkatError, UnknownIdentityError
 from meerkat_actors.simulation.subscriber import compare
+from meerkat_actors.simulation.world import Rest
 
 if TYPE_CHECKING:
     from meerkat_actors.simulation.world import World
+
+_COMMITS_MAX: Final = 10_000
+"""Beside as many again as there were before, in which whatever was begun has ended: some half a minute."""
 
 
 async def settle(world: World) -> None:
     """Nothing goes wrong any more: let everything end that has to, then every process."""
     end_faults(world)
     with trio.move_on_after(world.long_seconds) as scope:
+        world.rest = Rest(_COMMITS_MAX + 2 * world.commits, scope)
         await _come_to_rest(world)
+    world.rest = None
     if scope.cancelled_caught:
         world.problems.append("agents never come to rest after the faults")
     elif world.scenario.is_followed:

@@ -37,10 +37,10 @@ def lived_through(scenario: Scenario, seed: str, plan: Plan) -> Lived:
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt) is not None:
             raise KeyboardInterrupt from group  # as it is known outside of nurseries
-        if not isinstance(group, Exception):
-            raise
         return _raised(scenario, seed, plan, group)
-    except Exception as error:  # noqa: BLE001 - an edge: whatever a user's scenario raises is its result
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - an edge: whatever a user's scenario raises is its result
         return _raised(scenario, seed, plan, error)
 
 
@@ -164,7 +164,7 @@ def _values(name: str, value: object, before: float) -> Iterator[float | Moment 
             return
 
 
-def _raised(scenario: Scenario, seed: str, plan: Plan, error: Exception) -> Lived:
+def _raised(scenario: Scenario, seed: str, plan: Plan, error: BaseException) -> Lived:
     return Lived(
         scenario=scenario.name,
         seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
@@ -9,7 +10,7 @@ from traceback import format_exception
 from typing import TYPE_CHECKING, Final
 
 import trio
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from meerkat_actors.actors.observer import Observers
 from meerkat_actors.errors import StoreError
@@ -17,6 +18,7 @@ from meerkat_actors.records.commits import CommitOutcome
 from meerkat_actors.records.effects import Unit
 from meerkat_actors.records.events import Event, IdentityBroke, OwnerCrashed, TurnStuck
 from meerkat_actors.records.ids import InputId
+from meerkat_actors.records.supervision import STORE
 from meerkat_actors.runtime import Runtime, serve
 from meerkat_actors.simulation.client import Asked, Client
 from meerkat_actors.simulation.collecting import collect
@@ -39,10 +41,20 @@ _LONG_SECONDS_SHARED: Final = 1_000.0
 """Who shares a store looks at it again and again, which takes real time."""
 _REFUSED: Final = "write refused"
 """What an owner is told whose token isn't the newest: ``OwnershipLostError``."""
+_RAISED: Final = re.compile(r"[A-Za-z_]\w*\(")
+"""How an owner tells of an error that is none of ours, which no disk explains: by its ``repr``."""
 _BOOT_SECONDS: Final = 0.05
 """From the end of one process to the beginning of the next."""
 _REBOOT_SECONDS: Final = 1.0
 """The same, of one that never came to serve."""
+
+
+@frozen
+class Rest:
+    """What is given up after so many commits of a world."""
+
+    commits_max: int
+    scope: trio.CancelScope
 
 
 @define(eq=False)
@@ -77,6 +89,8 @@ class World:
     served: set[int] = field(factory=set[int])
     """The processes that ever came to serve."""
     commits: int = 0
+    rest: Rest | None = None
+    """Set while everything is to end, for which agents that wake one another for ever would take real hours."""
     is_ending: bool = False
     """Whether no process follows one that ended."""
     _image: Image | None = None
@@ -262,7 +276,9 @@ class World:
 
     def _observe(self, life: Life, event: Event) -> None:
         self.trace.note(f"{type(event).__name__} {getattr(event, 'identity', '')}")
-        if life.is_dead or self.machine.is_hurt or not isinstance(event, OwnerCrashed | IdentityBroke | TurnStuck):
+        if life.is_dead or not isinstance(event, OwnerCrashed | IdentityBroke | TurnStuck):
+            return
+        if self.machine.is_hurt and _is_of_store(event):
             return
         if self.scenario.processes > 1 and isinstance(event, OwnerCrashed) and _REFUSED in event.error:
             return  # another process took over while this one slept, as it may
@@ -278,6 +294,8 @@ class World:
         """See ``Meddler``."""
         self.commits += 1
         self.trace.note(f"commit of {len(units)} in process {life.number}")
+        if self.rest is not None and self.commits > self.rest.commits_max:
+            self.rest.scope.cancel()
         self._meet(life, Moment.IN_COMMIT)
         if self.harms.death is not None and self.harms.death.moment is Moment.AFTER_COMMIT:
             # Whoever is answered in this step has no step of its own any more.
@@ -291,6 +309,17 @@ class World:
         death = self.harms.meets(moment)
         if death is not None:
             death.comes(life)
+
+
+def _is_of_store(event: Event) -> bool:
+    """Whether a disk that did harm may be behind it."""
+    match event:
+        case OwnerCrashed(error=error):
+            return _RAISED.match(error) is None
+        case IdentityBroke(reason=reason):
+            return reason == STORE
+        case _:
+            return False
 
 
 def _names(group: BaseExceptionGroup[BaseException]) -> str:

@@ -11,7 +11,7 @@ from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.schedules import Every, Once
 from meerkat_actors.runtime import Runtime
 from meerkat_actors.store import MemoryStore
-from tests.actors.clock_world import HOUR_MS, LOOK, WHOLE, WHOLE_QUIET, SetEnv, clocked, drop_timer, listen, set_timer
+from tests.actors.clock_world import HOUR_MS, LOOK, WHOLE_QUIET, SetEnv, clocked, drop_timer, listen, set_timer
 from tests.actors.faulty import FaultyStore
 from tests.actors.world import LONG, Gate, told
 

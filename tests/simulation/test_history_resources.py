@@ -21,7 +21,7 @@ from meerkat_actors.simulation.scenario import Scenario
 from meerkat_actors.simulation.workloads import WORKLOADS
 from meerkat_actors.simulation.world import World
 
-OWN: Final = frozenset({"_simulated", "_pat", "Subscriber.follow"})
+OWN: Final = frozenset({"_simulated", "Subscriber.follow"})
 """Tasks of the simulation itself."""
 NAMES: Final = ("asks", "mail-memory", "takeover-asks")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
 from attrs import evolve
 
 from meerkat_actors.simulation.plan import Crash, Plan, Restart
@@ -56,3 +57,13 @@ def test_nobody_follows_a_scenario_that_is_not_to_be_followed() -> None:
         assert not world.subscriber.told
 
     assert run(evolve(SCENARIO, drive=watched, is_followed=False), "1", Plan()).violations == ()
+
+
+def test_an_event_that_never_was_is_found() -> None:
+    async def invent(world: World) -> None:
+        await drive(world)
+        await trio.sleep(10)  # all that happened is told by then
+        world.subscriber.told.append(b"never")
+
+    (found, *_) = run(evolve(SCENARIO, drive=invent), "1", Plan()).violations
+    assert "events, and there are" in found

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import trio
+
+HAS_THREADS: Final[trio.lowlevel.RunVar[bool]] = trio.lowlevel.RunVar("meerkat_has_threads", default=True)
+"""Whether a loop runs users' plain functions in threads. One of a simulation doesn't: nothing may go on beside it."""
 
 
 async def call(fn: Callable[..., Any], args: tuple[object, ...], threads: trio.CapacityLimiter) -> object:
@@ -19,6 +22,9 @@ async def call(fn: Callable[..., Any], args: tuple[object, ...], threads: trio.C
 
 async def in_thread(fn: Callable[[], object], threads: trio.CapacityLimiter) -> object:
     """Run a user's plain function in a thread; cancelled, the thread is left to itself."""
+    if not HAS_THREADS.get():
+        await trio.lowlevel.checkpoint()
+        return fn()
 
     def run() -> tuple[object]:
         # In a tuple, because Trio refuses a coroutine: a lambda, or a callable object, may return one.

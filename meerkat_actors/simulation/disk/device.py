@@ -63,6 +63,10 @@ class Disk:
         """That fault, or all of them, goes wrong no more than it did."""
         self._planned = [] if fault is None else [each for each in self._planned if each.fault is not fault]
 
+    def fail_as(self, before: Disk) -> None:
+        """What is planned for the one before it, and has not come to pass, is planned for this one."""
+        self._planned = before._planned
+
     def cut(self, folder: Path, image: Image) -> None:
         """Cut the power, unless it is; and leave in ``folder``, which must be empty, what survived."""
         self.is_off = True

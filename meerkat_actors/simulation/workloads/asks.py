@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from meerkat_actors.simulation.world import World
 
 _CLIENTS: Final = 4
-_COUNTERS: Final = 3
+COUNTERS: Final = 3
 
 
 async def count(turn: Turn) -> str:
@@ -40,7 +40,7 @@ async def _ask(world: World, name: str) -> None:
     number = 0
     while world.is_open:
         number += 1
-        await client.ask(f"counter-{random.randrange(_COUNTERS)}", {"by": name, "number": number}, kind="counter")
+        await client.ask(f"counter-{random.randrange(COUNTERS)}", {"by": name, "number": number}, kind="counter")
         await trio.sleep(random.expovariate(1))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from meerkat_actors.simulation.scenario import Scenario
-from meerkat_actors.simulation.workloads.asks import check_each_number_is_given_once, count, drive
+from meerkat_actors.simulation.workloads.asks import COUNTERS, check_each_number_is_given_once, count, drive
 
 if TYPE_CHECKING:
     from meerkat_actors.handles import AgentHandle
@@ -27,13 +27,13 @@ async def _operate(world: World) -> None:
     client, random = world.client("operator"), world.random("operator")
     while world.is_open:
         await trio.sleep(random.expovariate(0.7))
-        verb, agent = random.choice(_VERBS), f"counter-{random.randrange(3)}"
+        verb, agent = random.choice(_VERBS), f"counter-{random.randrange(COUNTERS)}"
 
         async def use(handle: AgentHandle, verb: str = verb) -> None:
             await getattr(handle, verb)()
 
         await client.do(agent, use, kind="counter")
-    for number in range(3):
+    for number in range(COUNTERS):
         await client.do(f"counter-{number}", _resume, kind="counter")
 
 
