@@ -24,11 +24,12 @@ async def settle(world: World) -> None:
     with trio.move_on_after(world.long_seconds) as scope:
         world.rest = Rest(_COMMITS_MAX + 2 * world.commits, scope)
         await _come_to_rest(world)
+        if world.scenario.is_followed:
+            world.problems += await compare(world.subscriber, world)
+            await _come_to_rest(world)  # a timer may have been due meanwhile
     world.rest = None
     if scope.cancelled_caught:
         world.problems.append("agents never come to rest after the faults")
-    elif world.scenario.is_followed:
-        world.problems += await compare(world.subscriber, world)
     world.is_ending = True
     for life in [*world.lives.values()]:
         life.leave.set()

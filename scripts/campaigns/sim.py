@@ -23,8 +23,8 @@ from meerkat_actors.simulation.sweep import simulate
 from meerkat_actors.simulation.workloads import WORKLOADS
 from scripts.campaigns._arguments import from_1
 
-AT_ONCE: Final = 20
-"""Seeds of one workload between two looks at the clock."""
+AT_ONCE: Final = 50
+"""Seeds of one workload between two looks at the clock; processes begin anew for each such part."""
 
 
 @define(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,12 @@ from meerkat_actors import (
     StoreInUseError,
     Turn,
     UnknownOutcomeError,
+    WaitEndedError,
     open_runtime,
 )
 from meerkat_actors.handles import arguments as runtime_module
+from meerkat_actors.records.commits import CommitOutcome
+from meerkat_actors.records.effects import SendMail, Unit
 from meerkat_actors.records.events import Event, LogGrowing, OwnerCrashed, StoreReopened
 from meerkat_actors.store import SqliteStore, open_sqlite
 from tests.store.sqlite.faults import Disk, failing, full, nothing, open_disk
@@ -106,6 +109,35 @@ async def test_a_turn_whose_end_was_lost_runs_again_by_itself(tmp_path: Path, di
             await runtime.wait_idle()
             assert getattr(await agent.wait(admission.input_id), "text", None) == "done"
     assert attempts == [1, 1], "a failing disk is no failure of the turn"
+
+
+async def test_mail_of_a_commit_whose_outcome_was_lost_reaches_who_idles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be durable all the same: then nobody else would tell the recipient, who is in memory and idle."""
+    commit, lost = SqliteStore.commit, list[int]()
+
+    def lose(store: SqliteStore, units: Sequence[Unit]) -> list[CommitOutcome]:
+        outcomes = commit(store, units)
+        if not lost and any(type(effect) is SendMail for unit in units for effect in unit.effects):
+            lost.append(1)
+            raise StoreInterruptedError(path=store.location, problem="the answer is lost")
+        return outcomes
+
+    async def telling(turn: Turn) -> None:
+        turn.send("b", "news")
+
+    monkeypatch.setattr(SqliteStore, "commit", lose)
+    with trio.fail_after(30):
+        async with open_runtime(tmp_path / "a.db", agents={"counting": counting, "telling": telling}) as runtime:
+            b = await runtime.agent("b", kind="counting")
+            assert (await b.ask("x")).text == "1"
+            a = await runtime.agent("a", kind="telling")
+            with pytest.raises((UnknownOutcomeError, WaitEndedError)):
+                await a.ask("tell")
+            await runtime.wait_idle()
+            assert (await b.ask("y")).text == "3"
+    assert lost == [1]
 
 
 async def test_who_waits_for_storage_meanwhile_keeps_waiting(tmp_path: Path, disk: Disk) -> None:

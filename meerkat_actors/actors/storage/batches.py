@@ -89,6 +89,8 @@ class Batches:
         self._after_commit = after_commit
         self._notify = notify
         self._waiting: list[Request] = []
+        self._unsure: list[Unit] = []
+        """Of the batch in which the store failed."""
         self._waits_since = 0.0
         self._is_busy = False
         self._was_alone = False
@@ -166,6 +168,9 @@ class Batches:
         self._reopened_at = trio.current_time()
         self._checkpoint_above = self._limits.wal_pages_max
         self._is_busy = False
+        unsure, self._unsure = self._unsure, []
+        # What it did may be durable: whoever has to look at that is told, and a hint too many costs one look.
+        self._after_commit(unsure)
 
     def refuse_waiting(self, error: StoreFullError) -> None:
         """Nothing of what waits can be done now: the disk is full."""
@@ -271,6 +276,7 @@ class Batches:
             return
         self.interruption = error
         self._is_busy = True
+        self._unsure = [request.unit for request in batch if type(request) is CommitRequest]
         for request in batch:
             request.slot.reject(
                 StoreInterruptedError(path=self.store.location, problem="the commit's outcome is unknown; ask again")
