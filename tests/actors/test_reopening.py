@@ -21,7 +21,6 @@ from meerkat_actors import (
     StoreInUseError,
     Turn,
     UnknownOutcomeError,
-    WaitEndedError,
     open_runtime,
 )
 from meerkat_actors.handles import arguments as runtime_module
@@ -133,8 +132,7 @@ async def test_mail_of_a_commit_whose_outcome_was_lost_reaches_who_idles(
             b = await runtime.agent("b", kind="counting")
             assert (await b.ask("x")).text == "1"
             a = await runtime.agent("a", kind="telling")
-            with pytest.raises((UnknownOutcomeError, WaitEndedError)):
-                await a.ask("tell")
+            await a.ask("tell")
             await runtime.wait_idle()
             assert (await b.ask("y")).text == "3"
     assert lost == [1]
