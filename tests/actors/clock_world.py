@@ -28,7 +28,6 @@ HOUR_MS: Final = 3_600_000
 LOOK: Final = Limits().clock_look_seconds
 """A timer is late by no more than that, and by what its agent takes."""
 WHOLE: Final = 5.0
-WHOLE_QUIET: Final = 60.0
 """What was told and not taken is told again after so many seconds."""
 
 

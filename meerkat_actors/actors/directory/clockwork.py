@@ -28,8 +28,6 @@ _TOLD: Final = 100
 """Owners that are told at a time. Half as many make batches of storage too small, more only let the first wait."""
 _WHOLE_SECONDS: Final = 5.0
 """Time between two looks from the beginning: what a full or quarantined owner left is told again."""
-_WHOLE_SECONDS_QUIET: Final = 60.0
-"""The same where nobody is known to have left any."""
 _WHOLE_SECONDS_SHARED: Final = 1.0
 """The same where others set timers too, of which this runtime is not told: they start within a second or so."""
 
@@ -129,10 +127,7 @@ class Clockwork:
     def _whole_in(self) -> float:
         if self._looked_whole_at is None:
             return 0
-        if self.storage.is_shared:
-            seconds = _WHOLE_SECONDS_SHARED
-        else:
-            seconds = _WHOLE_SECONDS if self.directory.clock.may_be_left else _WHOLE_SECONDS_QUIET
+        seconds = _WHOLE_SECONDS_SHARED if self.storage.is_shared else _WHOLE_SECONDS
         return self._looked_whole_at + seconds - trio.current_time()
 
 
