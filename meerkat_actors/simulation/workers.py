@@ -61,17 +61,33 @@ def _here(work: Sequence[Callable[[], _Done]]) -> Iterator[_Done]:
 
 def _there(pool: ProcessPoolExecutor, waiting_max: int, work: Sequence[Callable[[], _Done]]) -> Iterator[_Done]:
     todo = iter(work)
-    waiting = {pool.submit(each) for each in islice(todo, waiting_max)}
+    with _uninterrupted():
+        waiting = {pool.submit(each) for each in islice(todo, waiting_max)}
     while waiting:
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        waiting |= {pool.submit(each) for each in islice(todo, len(done))}
+        with _uninterrupted():
+            waiting |= {pool.submit(each) for each in islice(todo, len(done))}
         for future in done:
             yield future.result()
+
+
+@contextmanager
+def _uninterrupted() -> Generator[None]:
+    """Ctrl-C waits, for this thread; and for processes that begin inside of the block until ``_begin``.
+
+    One that it meets while it imports would print a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:
     """In each process: Ctrl-C ends it without a word, and it doesn't outlive whom it works for."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
