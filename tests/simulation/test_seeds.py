@@ -6,12 +6,15 @@ import os
 from typing import Final
 
 import pytest
+from attrs import evolve
 
 from meerkat_actors.simulation.faults import Faults
 from meerkat_actors.simulation.running import run
 from meerkat_actors.simulation.workloads import WORKLOADS
 
-PER_MINUTE: Final = 3.0
+PER_MINUTE: Final = 9.0
+SECONDS: Final = 20.0
+"""As many faults as in a minute of the campaign's, and a third of the work between them."""
 ROUNDS: Final = 3
 """Of all workloads; ``scripts/campaign sim`` runs any number."""
 AT_ONCE: Final = 5
@@ -36,7 +39,7 @@ def test_there_are_at_least_300() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("workload", "first"), cases())
 def test_whatever_goes_wrong_nothing_does_that_must_not(workload: str, first: int) -> None:
-    scenario = WORKLOADS[workload]
+    scenario = evolve(WORKLOADS[workload], seconds=SECONDS)
     for number in range(first, first + seeds_of(workload)):
         seed = f"{SEED}/{number}"
         plan = Faults.all(PER_MINUTE).plan(seed, scenario.seconds, is_durable=scenario.is_durable)
