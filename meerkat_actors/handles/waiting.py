@@ -38,7 +38,7 @@ class _Pending:
 
 async def wait_for(reach: Reach, identity: AgentIdentity, input_id: InputId) -> Outcome:
     """Wait for the outcome of an input, whoever owns its agent meanwhile. See ``AgentHandle.wait``."""
-    was_pending = False
+    was_pending = has_ended = False
     while True:
         found = await _find(reach, identity, input_id, was_pending=was_pending)
         if isinstance(found, Outcome):
@@ -54,6 +54,10 @@ async def wait_for(reach: Reach, identity: AgentIdentity, input_id: InputId) -> 
             # Its owner ended. While the runtime goes on, a successor takes the question.
             if reach.directory.is_closing:
                 raise WaitEndedError(identity=identity, input_id=input_id) from None
+            if has_ended:
+                # One after the other does: where the runtime lost its lease, until it has it back.
+                await trio.sleep(reach.limits.look_seconds)
+            has_ended = True
             continue
         except AlreadyOwnedError:
             # Another runtime does it: its outcome is to be read.

@@ -350,3 +350,28 @@ async def test_what_is_wrong_with_a_question_is_told_also_from_afar(autojump_clo
         handle = await second.agent("a")
         with pytest.raises(UnknownInputError):
             await handle.wait(second.new_id())
+
+
+async def test_who_waits_where_the_lease_is_lost_asks_now_and_then(autojump_clock: trio.testing.MockClock) -> None:
+    """Found by seed 30054 of the workload "takeover": it asked in circles, each time at once."""
+    store, refused = FaultyStore(shared_store()), list[float]()
+
+    def refuse(_: Unit) -> CommitOutcome:
+        refused.append(trio.current_time())
+        assert len(refused) < 1_000, "in circles"
+        return Refused(reason=RefusalReason.STALE_OWNER, effect=-1, current="another runtime took over")
+
+    async with serving(store, AGENTS) as runtime:
+        agent = await runtime.agent("a", kind="counting")
+        await agent.pause()
+        admission = await agent.send("x")
+        store.refusal = refuse
+        with pytest.raises(UnknownOutcomeError):
+            await agent.send("y")
+        with trio.move_on_after(1.0) as scope:
+            await agent.wait(admission.input_id)
+        assert scope.cancelled_caught
+        assert 10 < len(refused) < 30
+        store.refusal = lambda _: None
+        await agent.resume()
+        assert getattr(await agent.wait(admission.input_id), "text", None) == "1"
