@@ -211,11 +211,17 @@ def pytest_sessionfinish():
     assert "LOADED []" in ended.stdout
 
 
-def test_nothing_but_the_plugin_imports_pytest(tmp_path: Path) -> None:
-    code = (
-        "import sys, meerkat_actors, meerkat_actors.cli.simulating, meerkat_actors.testing.conformance;"
-        "import meerkat_actors.simulation.sweep; print('pytest' in sys.modules)"
-    )
+@pytest.mark.parametrize(
+    ("modules", "extra"),
+    [
+        ("meerkat_actors, meerkat_actors.testing.conformance, meerkat_actors.simulation.sweep", None),
+        ("meerkat_actors.cli.simulating", "rich"),
+    ],
+)
+def test_nothing_but_the_plugin_imports_pytest(modules: str, extra: str | None, tmp_path: Path) -> None:
+    if extra is not None:
+        pytest.importorskip(extra, reason="of the cli extra")
+    code = f"import sys, {modules}; print('pytest' in sys.modules)"
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
     )
