@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -63,19 +63,7 @@ class Report:
     @property
     def totals(self) -> Totals:
         """Of all rows."""
-        fired: Counter[str] = Counter()
-        for row in self.rows:
-            fired.update(row.fired)
-        return Totals(
-            seeds=len(self.rows),
-            failed=sum(1 for row in self.rows if row.violations),
-            seconds=sum(row.seconds for row in self.rows),
-            steps=sum(row.steps for row in self.rows),
-            boots=sum(row.boots for row in self.rows),
-            inputs=sum(row.inputs for row in self.rows),
-            turns=sum(row.turns for row in self.rows),
-            fired=dict(sorted(fired.items())),
-        )
+        return totals_of(self.rows)
 
     def require(self) -> None:
         """Let a test fail if any seed did.
@@ -151,6 +139,23 @@ class Report:
             yield "What happened around it:"
             yield from (f"  {line}" for line in lines_around(failed))
         yield f"Play it again: {again or self.command(failed)}"
+
+
+def totals_of(rows: Collection[Row]) -> Totals:
+    """What the histories of these rows did, in all."""
+    fired: Counter[str] = Counter()
+    for row in rows:
+        fired.update(row.fired)
+    return Totals(
+        seeds=len(rows),
+        failed=sum(1 for row in rows if row.violations),
+        seconds=sum(row.seconds for row in rows),
+        steps=sum(row.steps for row in rows),
+        boots=sum(row.boots for row in rows),
+        inputs=sum(row.inputs for row in rows),
+        turns=sum(row.turns for row in rows),
+        fired=dict(sorted(fired.items())),
+    )
 
 
 def lines_around(failed: FailedSeed) -> list[str]:

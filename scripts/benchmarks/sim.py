@@ -94,12 +94,10 @@ def parse_options(arguments: Sequence[str]) -> Options:
 
 
 def job_of(store: str, agents: int, events: int, *, in_step: bool) -> SimJob:
-    """At least two questions of each client."""
+    """At least one question of each client."""
     clients = agents if in_step else min(agents, CLIENTS_MAX)
     thinking = 0.0 if in_step else THINKING_SECONDS
-    return SimJob(
-        side=store, agents=agents, events=max(events, 2 * clients), clients=clients, thinking_seconds=thinking
-    )
+    return SimJob(side=store, agents=agents, events=max(events, clients), clients=clients, thinking_seconds=thinking)
 
 
 def measure_pair(job: SimJob) -> Pair:

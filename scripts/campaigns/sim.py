@@ -9,55 +9,21 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections import Counter
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from attrs import Factory, define
-
 from meerkat_actors.simulation.faults import Faults
-from meerkat_actors.simulation.report import Report
+from meerkat_actors.simulation.report import Totals, totals_of
+from meerkat_actors.simulation.rows import Row
 from meerkat_actors.simulation.sweep import simulate
 from meerkat_actors.simulation.workloads import WORKLOADS
 from scripts.campaigns._arguments import from_1
 
 AT_ONCE: Final = 50
-"""Seeds of one workload between two looks at the clock; processes begin anew for each such part."""
-
-
-@define(eq=False)
-class Sum:
-    """What all sweeps did."""
-
-    seeds: int = 0
-    failed: int = 0
-    seconds: float = 0
-    steps: int = 0
-    boots: int = 0
-    inputs: int = 0
-    turns: int = 0
-    fired: Counter[str] = Factory(Counter[str])
-
-    def add(self, report: Report) -> None:
-        """Count one sweep."""
-        totals = report.totals
-        self.seeds += totals.seeds
-        self.failed += totals.failed
-        self.seconds += totals.seconds
-        self.steps += totals.steps
-        self.boots += totals.boots
-        self.inputs += totals.inputs
-        self.turns += totals.turns
-        self.fired.update(totals.fired)
-
-    def __str__(self) -> str:
-        fired = ", ".join(f"{name} {count:,}" for name, count in sorted(self.fired.items()))
-        return (
-            f"{self.seeds:,} seeds, {self.failed} failed: {self.seconds:,.0f} virtual seconds, {self.steps:,} steps, "
-            f"{self.boots:,} boots, {self.inputs:,} inputs acknowledged, {self.turns:,} turns\nfaults: {fired}"
-        )
+"""Seeds of one workload in a sweep: a look at the clock, and new processes, after each."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,24 +33,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: nothing happened that must not; 1: something did; 2: bad arguments; 130: interrupted.
     """
     told = _options(arguments)
-    began, number, total = monotonic(), told.first, Sum()
-    last = told.first + told.seeds
+    began = monotonic()
+    deadline = inf if told.minutes is None else began + 60 * told.minutes
+    rows: list[Row] = []
+    number, last = told.first, told.first + told.seeds
     try:
-        while number < last and (told.minutes is None or monotonic() - began < 60 * told.minutes):
+        while number < last and monotonic() < deadline:
             seeds = range(number, min(number + AT_ONCE, last))
             for name in told.workload or sorted(WORKLOADS):
+                if monotonic() >= deadline:
+                    break
                 save = None if told.save is None else told.save / name
                 report = simulate(WORKLOADS[name], seeds, faults=Faults.all(told.per_minute), jobs=told.jobs, save=save)
-                total.add(report)
+                rows += report.rows
                 if report.failures:
                     print(report, flush=True)
-            number = seeds.stop
-            print(f"up to seed {number}: {total.seeds:,} seeds, {total.failed} failed", flush=True)
+            else:
+                number = seeds.stop
+            totals = totals_of(rows)
+            print(f"below seed {seeds.stop}: {totals.seeds:,} histories, {totals.failed} failed", flush=True)
     except KeyboardInterrupt:
-        print(f"interrupted\n{total}")
+        print("interrupted", _told(totals_of(rows)), sep="\n")
         return 128 + signal.SIGINT
-    print(f"{monotonic() - began:.0f} s, {told.jobs} processes\n{total}\nnext: --first {number}")
-    return 1 if total.failed else 0
+    totals = totals_of(rows)
+    print(f"{monotonic() - began:.0f} s, {told.jobs} processes\n{_told(totals)}\nnext: --first {number}")
+    return 1 if totals.failed else 0
+
+
+def _told(totals: Totals) -> str:
+    fired = ", ".join(f"{name} {count:,}" for name, count in totals.fired.items())
+    return (
+        f"{totals.seeds:,} histories, {totals.failed} failed: {totals.seconds:,.0f} virtual seconds, "
+        f"{totals.steps:,} steps, {totals.boots:,} boots, {totals.inputs:,} inputs acknowledged, "
+        f"{totals.turns:,} turns\nfaults: {fired}"
+    )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
