@@ -18,10 +18,12 @@ from meerkat_actors.errors import (
     UsageError,
     WaitEndedError,
 )
+from meerkat_actors.handles.waiting import wait_for
 from meerkat_actors.records.ids import InputId
 from meerkat_actors.records.limits import Limits
 from meerkat_actors.records.outcomes import Consumed
 from meerkat_actors.store import MemoryStore
+from tests.actors.clock_world import reach_of
 from tests.actors.world import Gate, count, echo, gathered, hang, passes, running, told
 
 
@@ -134,3 +136,16 @@ async def _ask_late(moment: int, job: Callable[[], Awaitable[object]]) -> None:
         result, NotReadyError | UsageError | OwnerStoppedError | UnknownOutcomeError
     )
     assert not isinstance(result, UnknownInputError)
+
+
+async def test_who_knows_that_an_input_is_durable_hears_that_the_wait_ended() -> None:
+    """The runtime may close between the answer to a repeated ``ask`` and its look for the outcome."""
+    async with running(MemoryStore(), {"count": count}) as runtime:
+        agent = await runtime.agent("a", kind="count")
+        admission = await agent.send("x")
+        reach = reach_of(agent)
+    with pytest.raises(WaitEndedError) as ended:
+        await wait_for(reach, agent.identity, admission.input_id, is_durable=True)
+    assert ended.value.input_id == admission.input_id
+    with pytest.raises(UsageError, match="the runtime is closed"):
+        await wait_for(reach, agent.identity, admission.input_id)

@@ -105,7 +105,7 @@ async def _admit_elsewhere(reach: Reach, identity: AgentIdentity, command: Send)
 
 async def _outcome_of_admitted(reach: Reach, identity: AgentIdentity, input_id: InputId) -> Outcome:
     try:
-        return await wait_for(reach, identity, input_id)
+        return await wait_for(reach, identity, input_id, is_durable=True)
     except RejectedError as error:
         # "Nothing was written" would be untrue: the input is durable.
         raise WaitEndedError(identity=identity, input_id=input_id) from error

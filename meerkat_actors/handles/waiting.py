@@ -11,9 +11,11 @@ from attrs import frozen
 from meerkat_actors.actors.reply import ReplySlot
 from meerkat_actors.errors import (
     AlreadyOwnedError,
+    MeerkatError,
     OwnerStoppedError,
     UnknownInputError,
     UnknownOutcomeError,
+    UsageError,
     WaitEndedError,
 )
 from meerkat_actors.handles.reach import Reach
@@ -36,11 +38,20 @@ class _Pending:
     due_ms: int
 
 
-async def wait_for(reach: Reach, identity: AgentIdentity, input_id: InputId) -> Outcome:
-    """Wait for the outcome of an input, whoever owns its agent meanwhile. See ``AgentHandle.wait``."""
+async def wait_for(reach: Reach, identity: AgentIdentity, input_id: InputId, *, is_durable: bool = False) -> Outcome:
+    """Wait for the outcome of an input, whoever owns its agent meanwhile. See ``AgentHandle.wait``.
+
+    ``is_durable``: whoever asks knows that it is, so that the end of the runtime is the end of a wait, and no misuse.
+    """
     was_pending = has_ended = False
     while True:
-        found = await _find(reach, identity, input_id, was_pending=was_pending)
+        try:
+            found = await _find(reach, identity, input_id, was_pending=was_pending)
+        except UsageError as error:
+            if not is_durable:
+                raise
+            raise _ended(reach, identity, input_id, error) from None
+        is_durable = True
         if isinstance(found, Outcome):
             return found
         if isinstance(found, _Pending):
@@ -50,6 +61,8 @@ async def wait_for(reach: Reach, identity: AgentIdentity, input_id: InputId) -> 
         slot: ReplySlot[Outcome | None] = ReplySlot()
         try:
             reply = await reach.ask(identity, Wait(input_id, found), slot)
+        except UsageError as error:
+            raise _ended(reach, identity, input_id, error) from None
         except (UnknownOutcomeError, OwnerStoppedError):
             # Its owner ended. While the runtime goes on, a successor takes the question.
             if reach.directory.is_closing:
@@ -85,6 +98,13 @@ async def cancel_input(reach: Reach, identity: AgentIdentity, input_id: InputId)
         if isinstance(reply, Outcome):
             return reply
         # As above.
+
+
+def _ended(reach: Reach, identity: AgentIdentity, input_id: InputId, error: UsageError) -> MeerkatError:
+    """What somebody hears who waits for a durable input, and meets this: nothing is misused if the runtime closed."""
+    if reach.directory.is_closed and not isinstance(error, UnknownInputError):
+        return WaitEndedError(identity=identity, input_id=input_id)
+    return error
 
 
 async def _until_due(reach: Reach, identity: AgentIdentity, input_id: InputId, pending: _Pending) -> None:
