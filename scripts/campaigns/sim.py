@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(report, flush=True)
             else:
                 number = seeds.stop
-            totals = totals_of(rows)
-            print(f"below seed {seeds.stop}: {totals.seeds:,} histories, {totals.failed} failed", flush=True)
+                totals = totals_of(rows)
+                print(f"below seed {number}: {totals.seeds:,} histories, {totals.failed} failed", flush=True)
     except KeyboardInterrupt:
-        print("interrupted", _told(totals_of(rows)), sep="\n")
+        print(f"interrupted\n{_told(totals_of(rows))}\nnext: --first {number}")
         return 128 + signal.SIGINT
     totals = totals_of(rows)
     print(f"{monotonic() - began:.0f} s, {told.jobs} processes\n{_told(totals)}\nnext: --first {number}")
